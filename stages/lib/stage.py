@@ -1,0 +1,187 @@
+"""Run one stage: bind its function to dvc.yaml and params.yaml, isolate it, publish what it wrote."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NewType, TypeVar, get_type_hints
+
+from stages.lib.isolation import OFFLINE, QUIET, StageError, die_with_parent, lock, refuse_network
+from stages.lib.params import Strict, read_document, read_params
+
+__all__ = ["In", "Out", "StageError", "Strict", "cache_folder", "log", "preflight", "progress", "run"]
+
+In = NewType("In", Path)
+Out = NewType("Out", Path)
+Item = TypeVar("Item")
+log = logging.getLogger("stages")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A stage as dvc.yaml declares it: paths by stem, keys of its parameters."""
+
+    name: str
+    inputs: Mapping[str, Path]
+    outputs: Mapping[str, Path]
+    keys: tuple[str, ...]
+
+
+def run(stage: Callable[..., None], *, network: bool = False) -> None:
+    """Run `stage` as dvc.yaml declares it; exit 1 with a line per error where a failure is expected.
+
+    Only with `network` may it connect to anything but loopback.
+    """
+    die_with_parent()
+    logging.basicConfig(level=logging.WARNING, format=f"[{stage.__name__}] %(message)s", stream=sys.stderr)
+    log.setLevel(logging.INFO)
+    os.environ.update(QUIET if network else QUIET | OFFLINE)
+    refused = [] if network else refuse_network(stage.__name__)
+    try:
+        try:
+            _execute(stage)
+        except Exception as error:
+            if refused:
+                raise StageError(refused[0]) from error
+            if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
+                raise StageError(f"no space left on the disk of {Path.cwd()}: free some and run again") from error
+            raise
+        if refused:  # a library may have swallowed the refusal
+            raise StageError(refused[0])
+    except StageError as error:
+        sys.exit(_lines(error))
+
+
+def preflight() -> None:
+    """Bind every stage of dvc.yaml and build its parameters; raise one StageError with all that is wrong."""
+    errors: dict[str, None] = {}
+    for name in read_document("dvc.yaml")["stages"]:
+        try:
+            _bind(getattr(importlib.import_module(f"stages.{name}"), name))
+        except StageError as error:
+            errors.update(dict.fromkeys(str(error).splitlines()))
+    if errors:
+        raise StageError("\n".join(errors))
+
+
+def progress(items: Iterable[Item], *, description: str, total: int | None = None) -> Iterator[Item]:
+    """Iterate over `items`, with a bar on a terminal once the work has taken 5 s."""
+    from tqdm import tqdm
+
+    yield from tqdm(items, desc=description, total=total, delay=5, disable=None, leave=False)
+
+
+def cache_folder(*parts: str) -> Path:
+    """Return, and make, a folder below the user's cache for what outlives the workspace."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "differential", *parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _execute(stage: Callable[..., None]) -> None:
+    started = time.monotonic()
+    entry, arguments = _bind(stage)
+    if missing := [str(path) for path in entry.inputs.values() if not path.exists()]:
+        raise StageError(f"{entry.name}: missing input {', '.join(missing)}; run `dvc repro {entry.name}`")
+    with lock(entry.name):
+        _remove_partials(entry)
+        partials = {name: path.with_name(f".partial-{os.getpid()}-{path.name}") for name, path in entry.outputs.items()}
+        log.info("in: %s", _describe(entry.inputs))
+        try:
+            stage(**arguments, **entry.inputs, **partials)
+            if unwritten := [str(entry.outputs[name]) for name, path in partials.items() if not path.exists()]:
+                raise StageError(f"{entry.name}: returned without writing {', '.join(unwritten)}")
+            for name, partial in partials.items():
+                _remove(entry.outputs[name])
+                os.replace(partial, entry.outputs[name])
+        finally:
+            _remove_partials(entry)
+        log.info("out: %s in %.1f s", _describe(entry.outputs), time.monotonic() - started)
+
+
+def _bind(stage: Callable[..., None]) -> tuple[Entry, dict[str, Strict]]:
+    entry = _entry(stage.__name__)
+    hints = {name: hint for name, hint in get_type_hints(stage).items() if name != "return"}
+    params = hints.pop("params", None)
+    declared = dict.fromkeys(entry.inputs, In) | dict.fromkeys(entry.outputs, Out)
+    kind = {In: "an input", Out: "an output", None: "missing"}
+    errors = [
+        f"dvc.yaml: stage '{entry.name}': '{name}' is {kind[declared.get(name)]} there "
+        f"and {kind[hints.get(name)]} in the signature of stages/{entry.name}.py"
+        for name in sorted(declared.keys() | hints.keys())
+        if declared.get(name) != hints.get(name)
+    ]
+    if (params is None) == bool(entry.keys):
+        errors.append(f"dvc.yaml: stage '{entry.name}': `params` must be in both dvc.yaml and the signature, or neither")
+    if errors:
+        raise StageError("\n".join(errors))
+    return entry, {"params": read_params(params, entry.keys)} if params else {}
+
+
+def _entry(name: str) -> Entry:
+    stages = read_document("dvc.yaml")["stages"]
+    if name not in stages:
+        raise StageError(f"dvc.yaml: no stage '{name}'; it has {', '.join(stages)}")
+    # An output may carry options (`path: {cache: false}`); a dep under stages/ is code, which no function is handed.
+    paths = {
+        kind: [Path(next(iter(item)) if isinstance(item, dict) else item) for item in stages[name].get(kind, [])]
+        for kind in ("deps", "outs", "metrics", "plots")
+    }
+    inputs = [path for path in paths["deps"] if path.parts[0] != "stages"]
+    outputs = paths["outs"] + paths["metrics"] + paths["plots"]
+    stems: dict[str, Path] = {}
+    for path in inputs + outputs:
+        if path.stem in stems:
+            raise StageError(f"dvc.yaml: stage '{name}': {stems[path.stem]} and {path} share a stem; rename one")
+        stems[path.stem] = path
+    keys = tuple(stages[name].get("params", []))
+    return Entry(name, {path.stem: path for path in inputs}, {path.stem: path for path in outputs}, keys)
+
+
+def _remove_partials(entry: Entry) -> None:
+    for path in entry.outputs.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for partial in path.parent.glob(f".partial-*-{path.name}"):
+            _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _describe(paths: Mapping[str, Path]) -> str:
+    return ", ".join(f"{path} ({_size(path)})" for path in paths.values()) or "nothing"
+
+
+def _size(path: Path) -> str:
+    if path.is_dir():
+        return f"{sum(item.is_file() for item in path.rglob('*')):,} files"
+    if path.suffix == ".parquet":
+        from pyarrow.parquet import read_metadata
+
+        return f"{read_metadata(path).num_rows:,} rows"
+    return f"{path.stat().st_size:,} bytes"
+
+
+def _lines(error: StageError) -> str:
+    return "\n".join(f"error: {line}" for line in str(error).splitlines())
+
+
+if __name__ == "__main__":
+    from stages.lib import stage as runner  # the module that the stages import, not this __main__
+
+    try:
+        runner.preflight()
+    except StageError as error:
+        sys.exit(_lines(error))
