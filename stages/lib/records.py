@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
 
@@ -45,9 +46,15 @@ def write_records(records: pd.DataFrame, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = schema() if "phi" in records else schema().remove(schema().get_field_index("phi"))
-    table = records.sort_values(["patient_id", "record_id"]).reindex(columns=columns.names)
-    pq.write_table(pa.Table.from_pandas(table, schema=columns, preserve_index=False).replace_schema_metadata(), path)
+    columns = [field for field in schema() if field.name != "phi" or "phi" in records]
+    ordered = records.sort_values(["patient_id", "record_id"])
+    arrays = [
+        pa.array(ordered[field.name], type=field.type, from_pandas=True)
+        if field.name in ordered
+        else pa.nulls(len(ordered), field.type)
+        for field in columns
+    ]
+    pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(columns)), path)
 
 
 def read_records(path: Path) -> pd.DataFrame:
@@ -55,3 +62,18 @@ def read_records(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_parquet(path)
+
+
+def independent_groups(records: pd.DataFrame) -> np.ndarray:
+    """Return one number per record; records that share a patient or a group, directly or by others, share it."""
+    import pandas as pd
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    records = records.reset_index(drop=True)
+    owners = pd.concat(["patient " + records["patient_id"], "group " + records["groups"].explode().dropna()])
+    names, _ = pd.factorize(owners)
+    nodes = len(records) + names.max() + 1
+    edges = coo_matrix(([True] * len(owners), (owners.index, names + len(records))), shape=(nodes, nodes))
+    numbers: np.ndarray = connected_components(edges, directed=False)[1][: len(records)]
+    return numbers

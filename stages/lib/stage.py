@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import logging
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
-from typing import NewType, TypeVar, get_type_hints
+from typing import Any, NewType, TypeVar, get_type_hints
 
-from stages.lib.isolation import OFFLINE, QUIET, StageError, die_with_parent, lock, refuse_network
-from stages.lib.params import Strict, read_document, read_params
+from stages.lib.isolation import (
+    OFFLINE,
+    QUIET,
+    StageError,
+    die_with_parent,
+    lock,
+    published,
+    ran_out_of_space,
+    refuse_network,
+)
+from stages.lib.params import Strict, read_document, read_params, undeclared
 
 __all__ = ["In", "Out", "StageError", "Strict", "cache_folder", "log", "preflight", "progress", "run"]
 
@@ -47,27 +56,28 @@ def run(stage: Callable[..., None], *, network: bool = False) -> None:
     refused = [] if network else refuse_network(stage.__name__)
     try:
         try:
-            _execute(stage)
+            _execute(stage, refused)
         except Exception as error:
             if refused:
                 raise StageError(refused[0]) from error
-            if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error):
+            if ran_out_of_space(error):
                 raise StageError(f"no space left on the disk of {Path.cwd()}: free some and run again") from error
             raise
-        if refused:  # a library may have swallowed the refusal
-            raise StageError(refused[0])
     except StageError as error:
         sys.exit(_lines(error))
 
 
-def preflight() -> None:
+def preflight(params: str = "params.yaml") -> None:
     """Bind every stage of dvc.yaml and build its parameters; raise one StageError with all that is wrong."""
     errors: dict[str, None] = {}
-    for name in read_document("dvc.yaml")["stages"]:
+    keys: list[str] = []
+    for name in _stages():
         try:
-            _bind(getattr(importlib.import_module(f"stages.{name}"), name))
+            keys += _entry(name).keys
+            _bind(_load(name), params)
         except StageError as error:
             errors.update(dict.fromkeys(str(error).splitlines()))
+    errors.update(dict.fromkeys(undeclared(keys, params)))
     if errors:
         raise StageError("\n".join(errors))
 
@@ -86,48 +96,59 @@ def cache_folder(*parts: str) -> Path:
     return folder
 
 
-def _execute(stage: Callable[..., None]) -> None:
+def _execute(stage: Callable[..., None], refused: Sequence[str]) -> None:
     started = time.monotonic()
     entry, arguments = _bind(stage)
     if missing := [str(path) for path in entry.inputs.values() if not path.exists()]:
         raise StageError(f"{entry.name}: missing input {', '.join(missing)}; run `dvc repro {entry.name}`")
     with lock(entry.name):
-        _remove_partials(entry)
-        partials = {name: path.with_name(f".partial-{os.getpid()}-{path.name}") for name, path in entry.outputs.items()}
         log.info("in: %s", _describe(entry.inputs))
-        try:
+        with published(entry.outputs) as partials:
             stage(**arguments, **entry.inputs, **partials)
-            if unwritten := [str(entry.outputs[name]) for name, path in partials.items() if not path.exists()]:
-                raise StageError(f"{entry.name}: returned without writing {', '.join(unwritten)}")
-            for name, partial in partials.items():
-                _remove(entry.outputs[name])
-                os.replace(partial, entry.outputs[name])
-        finally:
-            _remove_partials(entry)
+            if refused:  # and a library swallowed it
+                raise StageError(refused[0])
         log.info("out: %s in %.1f s", _describe(entry.outputs), time.monotonic() - started)
 
 
-def _bind(stage: Callable[..., None]) -> tuple[Entry, dict[str, Strict]]:
-    entry = _entry(stage.__name__)
-    hints = {name: hint for name, hint in get_type_hints(stage).items() if name != "return"}
-    params = hints.pop("params", None)
+def _bind(stage: Callable[..., None], path: str = "params.yaml") -> tuple[Entry, dict[str, Strict]]:
+    entry, hints = _entry(stage.__name__), get_type_hints(stage)
+    model = hints.pop("params", None)
     declared = dict.fromkeys(entry.inputs, In) | dict.fromkeys(entry.outputs, Out)
-    kind = {In: "an input", Out: "an output", None: "missing"}
+    signed = {name: hints.get(name, "without a type") for name in signature(stage).parameters if name != "params"}
+    kinds = {In: "an input (In)", Out: "an output (Out)", None: "missing"}
     errors = [
-        f"dvc.yaml: stage '{entry.name}': '{name}' is {kind[declared.get(name)]} there "
-        f"and {kind[hints.get(name)]} in the signature of stages/{entry.name}.py"
-        for name in sorted(declared.keys() | hints.keys())
-        if declared.get(name) != hints.get(name)
+        f"dvc.yaml: stage '{entry.name}': '{name}' is {kinds[declared.get(name)]} there "
+        f"and {kinds.get(signed.get(name), signed.get(name))} in the signature of stages/{entry.name}.py"
+        for name in sorted(declared.keys() | signed.keys())
+        if declared.get(name) != signed.get(name)
     ]
-    if (params is None) == bool(entry.keys):
-        errors.append(f"dvc.yaml: stage '{entry.name}': `params` must be in both dvc.yaml and the signature, or neither")
+    if (model is None) == bool(entry.keys):
+        errors.append(
+            f"dvc.yaml: stage '{entry.name}': `params` must be in both dvc.yaml and the signature, or neither"
+        )
     if errors:
         raise StageError("\n".join(errors))
-    return entry, {"params": read_params(params, entry.keys)} if params else {}
+    return entry, {"params": read_params(model, entry.keys, path)} if model else {}
+
+
+def _load(name: str) -> Callable[..., None]:
+    if not Path("stages", f"{name}.py").exists():
+        raise StageError(f"dvc.yaml: stage '{name}': stages/{name}.py does not exist")
+    stage: Callable[..., None] | None = getattr(importlib.import_module(f"stages.{name}"), name, None)
+    if stage is None:
+        raise StageError(f"dvc.yaml: stage '{name}': stages/{name}.py has no function '{name}'")
+    return stage
+
+
+def _stages() -> dict[str, Any]:
+    stages = read_document("dvc.yaml").get("stages")
+    if not isinstance(stages, dict):
+        raise StageError("dvc.yaml: has no `stages:`")
+    return stages
 
 
 def _entry(name: str) -> Entry:
-    stages = read_document("dvc.yaml")["stages"]
+    stages = _stages()
     if name not in stages:
         raise StageError(f"dvc.yaml: no stage '{name}'; it has {', '.join(stages)}")
     # An output may carry options (`path: {cache: false}`); a dep under stages/ is code, which no function is handed.
@@ -137,27 +158,11 @@ def _entry(name: str) -> Entry:
     }
     inputs = [path for path in paths["deps"] if path.parts[0] != "stages"]
     outputs = paths["outs"] + paths["metrics"] + paths["plots"]
-    stems: dict[str, Path] = {}
-    for path in inputs + outputs:
-        if path.stem in stems:
-            raise StageError(f"dvc.yaml: stage '{name}': {stems[path.stem]} and {path} share a stem; rename one")
-        stems[path.stem] = path
+    stems = Counter(path.stem for path in inputs + outputs)
+    if twice := [str(path) for path in inputs + outputs if stems[path.stem] > 1]:
+        raise StageError(f"dvc.yaml: stage '{name}': {' and '.join(twice)} share a stem; rename one")
     keys = tuple(stages[name].get("params", []))
     return Entry(name, {path.stem: path for path in inputs}, {path.stem: path for path in outputs}, keys)
-
-
-def _remove_partials(entry: Entry) -> None:
-    for path in entry.outputs.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for partial in path.parent.glob(f".partial-*-{path.name}"):
-            _remove(partial)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _describe(paths: Mapping[str, Path]) -> str:

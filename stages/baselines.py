@@ -1,0 +1,113 @@
+"""Baselines: splits and base model in, the predictions that a tuned model has to beat out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from stages.lib.model import Compute, embed, load_tokenizer, load_trunk, start, tokenize
+from stages.lib.predictions import predictions
+from stages.lib.records import read_records
+from stages.lib.stage import In, Out, Strict, log, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    Features = Mapping[str, np.ndarray | pd.Series]
+
+
+class Tfidf(Strict):
+    """Logistic regression on TF-IDF of words and word pairs."""
+
+    c: float = Field(gt=0)
+    """Inverse strength of the L2 penalty."""
+
+
+class Probe(Strict):
+    """Logistic regression on the frozen base model's mean-pooled states."""
+
+    layers: int | None = Field(ge=1, le=1000)
+    """Number of first transformer layers to keep; null keeps all."""
+    max_length: int = Field(ge=8, le=131072)
+    """Longest note in tokens."""
+    c: float = Field(gt=0)
+    """Inverse strength of the L2 penalty on standardised states."""
+
+
+class BaselinesParams(Strict):
+    """The baselines that have a choice."""
+
+    tfidf: Tfidf
+    """Bag of words."""
+    probe: Probe
+    """Frozen base model."""
+
+
+class Params(Strict):
+    """Parameters of the stage."""
+
+    baselines: BaselinesParams
+    """The baselines."""
+    compute: Compute
+    """Device and precision."""
+
+
+def baselines(params: Params, train: In, calibration: In, test: In, base: In, baseline_predictions: Out) -> None:
+    """Fit each baseline on the training split; predict the calibration and test splits."""
+    import pandas as pd
+    from sklearn.dummy import DummyClassifier
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    device = start(params.compute)
+    records = {"train": read_records(train), "calibration": read_records(calibration), "test": read_records(test)}
+    settings = params.baselines
+    tokenizer = load_tokenizer(base)
+    trunk = load_trunk(base, layers=settings.probe.layers)
+
+    def states(texts: pd.Series) -> np.ndarray:
+        tokens = tokenize(texts, tokenizer, max_length=settings.probe.max_length)
+        return embed(trunk, tokens, pad_id=tokenizer.pad_token_id, compute=params.compute, device=device)
+
+    def texts(column: pd.Series) -> pd.Series:
+        return column
+
+    models: dict[str, tuple[Pipeline, Callable[[pd.Series], pd.Series | np.ndarray]]] = {
+        "majority": (make_pipeline(DummyClassifier(strategy="prior")), texts),
+        "tfidf": (
+            make_pipeline(
+                TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+                LogisticRegression(C=settings.tfidf.c, max_iter=2000),
+            ),
+            texts,
+        ),
+        "probe": (
+            make_pipeline(StandardScaler(), LogisticRegression(C=settings.probe.c, max_iter=2000)),
+            states,
+        ),
+    }
+    tables = []
+    with threadpool_limits(params.compute.threads):
+        for name, (model, features) in models.items():
+            model.fit(features(records["train"]["text"]), records["train"]["diagnosis"])
+            for split in ("calibration", "test"):
+                probabilities = model.predict_proba(features(records[split]["text"]))
+                tables.append(
+                    predictions(
+                        records[split], probabilities, model=name, split=split, diagnoses=model.classes_.tolist()
+                    )
+                )
+            log.info("%s: fitted and applied", name)
+    pd.concat(tables).to_parquet(baseline_predictions, index=False)
+
+
+if __name__ == "__main__":
+    run(baselines)

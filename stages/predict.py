@@ -1,0 +1,40 @@
+"""Predict: a tuned model and the calibration and test splits in, a probability per diagnosis out."""
+
+from __future__ import annotations
+
+from stages.lib.model import Compute, embed, load_classifier, load_tokenizer, start, tokenize
+from stages.lib.predictions import predictions
+from stages.lib.records import read_records
+from stages.lib.stage import In, Out, Strict, run
+
+
+class Params(Strict):
+    """Parameters of the stage."""
+
+    compute: Compute
+    """Device and precision."""
+
+
+def predict(params: Params, calibration: In, test: In, base: In, adapter: In, tuned_predictions: Out) -> None:
+    """Score every diagnosis for each calibration and test record with the tuned model."""
+    import pandas as pd
+    from scipy.special import softmax
+
+    device = start(params.compute)
+    tokenizer = load_tokenizer(base)
+    trunk, head, specification = load_classifier(base, adapter)
+    weight, bias = head.weight.detach().numpy(), head.bias.detach().numpy()
+    tables = []
+    for split, path in {"calibration": calibration, "test": test}.items():
+        records = read_records(path)
+        tokens = tokenize(records["text"], tokenizer, max_length=specification.max_length)
+        states = embed(trunk, tokens, pad_id=tokenizer.pad_token_id, compute=params.compute, device=device)
+        probabilities = softmax((states @ weight.T + bias).astype("float64"), axis=1)
+        tables.append(
+            predictions(records, probabilities, model="tuned", split=split, diagnoses=specification.diagnoses)
+        )
+    pd.concat(tables).to_parquet(tuned_predictions, index=False)
+
+
+if __name__ == "__main__":
+    run(predict)

@@ -1,0 +1,178 @@
+"""Report: metrics in, the page that a reviewer reads out, in Markdown with plots."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from stages.lib.stage import In, Out, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+NAMES = {
+    "tuned": "tuned LLM",
+    "probe": "probe on the frozen LLM",
+    "tfidf": "TF-IDF + logistic regression",
+    "majority": "majority",
+}
+
+
+def report(
+    acquisition: In,
+    scrubbing: In,
+    data_quality: In,
+    splits: In,
+    training: In,
+    losses: In,
+    evaluation: In,
+    intervals: In,
+    per_diagnosis: In,
+    predictions: In,
+    roc: In,
+    reliability: In,
+    report: Out,
+) -> None:
+    """Write report.md with the headline table, the verdict against TF-IDF, plots and the evidence on the data."""
+    import pandas as pd
+
+    report.mkdir()
+    results = json.loads(evaluation.read_text())
+    bounds = pd.read_csv(intervals)
+    figures = pd.read_csv(per_diagnosis)
+    draw(report, losses=losses, roc=roc, reliability=reliability, predictions=predictions)
+    evidence = {"Acquisition": acquisition, "Scrubbing": scrubbing, "Data quality": data_quality}
+    evidence |= {"Splits": splits, "Training": training}
+    sections = [
+        "# Report",
+        f"{results['test_cases']:,} test cases in {results['test_groups']:,} independent groups, "
+        f"{results['diagnoses']} diagnoses. " + verdict(bounds),
+        "## Models\n\n" + headline(results, bounds),
+        "Brackets hold the interval of a bootstrap over independent groups. Log loss, Brier score and the (debiased) "
+        "calibration error are taken after temperature scaling on the calibration split.",
+        "## Plots\n\n" + "\n".join(f"![{name}]({name}.png)" for name in ("roc", "reliability", "confusion", "losses")),
+        "## Hardest and easiest diagnoses of the tuned model\n\n" + extremes(figures),
+        *(f"## {title}\n\n{listing(json.loads(path.read_text()))}" for title, path in evidence.items()),
+    ]
+    (report / "report.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def verdict(bounds: pd.DataFrame) -> str:
+    """Say in one sentence whether the tuned model beats TF-IDF, by the paired interval of the accuracy gain."""
+    gain = bounds.set_index(["model", "metric"]).loc[("tuned - tfidf", "accuracy")]
+    points = f"{100 * gain['value']:+.1f} points of accuracy [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
+    if gain["low"] > 0:
+        return f"**The tuned model beats TF-IDF + logistic regression: {points}.**"
+    if gain["high"] < 0:
+        return f"**The tuned model loses to TF-IDF + logistic regression: {points}.**"
+    return f"**The tuned model does not beat TF-IDF + logistic regression: {points}, which includes none.**"
+
+
+def headline(results: dict[str, Any], bounds: pd.DataFrame) -> str:
+    """Return the table of models, accuracy first."""
+    by = bounds.set_index(["model", "metric"])
+
+    def cell(model: str, metric: str, scale: float, digits: int) -> str:
+        row = by.loc[(model, metric)] * scale
+        return f"{row['value']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+
+    rows = [
+        [
+            name,
+            cell(model, "accuracy", 100, 1),
+            cell(model, "top_3_accuracy", 100, 1),
+            cell(model, "macro_f1", 100, 1),
+            f"{results[model]['macro_auc_roc']:.3f}",
+            cell(model, "log_loss", 1, 2),
+            f"{results[model]['brier_score']:.3f}",
+            f"{results[model]['expected_calibration_error']:.3f}",
+        ]
+        for model, name in NAMES.items()
+    ]
+    columns = ["model", "accuracy %", "top-3 %", "macro-F1 %", "AUC-ROC", "log loss", "Brier", "calibration error"]
+    return table(columns, rows)
+
+
+def extremes(figures: pd.DataFrame, *, count: int = 5) -> str:
+    """Return the diagnoses of lowest and highest F1."""
+    tuned = figures[figures["model"] == "tuned"].sort_values(["f1", "diagnosis"])
+    shown = tuned if len(tuned) <= 2 * count else tuned.iloc[[*range(count), *range(-count, 0)]]
+    rows = [
+        [row.diagnosis, f"{row.precision:.2f}", f"{row.recall:.2f}", f"{row.f1:.2f}", str(row.cases)]
+        for row in shown.itertuples()
+    ]
+    return table(["diagnosis", "precision", "recall", "F1", "cases"], rows)
+
+
+def listing(values: dict[str, Any], prefix: str = "") -> str:
+    """Return nested metrics as a table of dotted keys."""
+
+    def flat(node: dict[str, Any], parents: str) -> list[list[str]]:
+        rows = []
+        for key, value in node.items():
+            rows += flat(value, f"{parents}{key}.") if isinstance(value, dict) else [[f"{parents}{key}", str(value)]]
+        return rows
+
+    return table(["metric", "value"], flat(values, prefix))
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def draw(folder: Path, *, losses: Path, roc: Path, reliability: Path, predictions: Path) -> None:
+    """Draw the four plots as PNG."""
+    import matplotlib as mpl
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["savefig.dpi"] = 110
+
+    def save(figure: Figure, name: str) -> None:
+        figure.savefig(folder / f"{name}.png", bbox_inches="tight", metadata={"Software": None})
+
+    figure = Figure(figsize=(5, 4))
+    axes = figure.subplots()
+    curve = pd.read_csv(losses)
+    axes.plot(curve["epoch"], curve["train"], marker="o", label="train")
+    axes.plot(curve["epoch"], curve["validation"], marker="o", label="validation")
+    axes.set(xlabel="epoch", ylabel="log loss", title="Training", xticks=curve["epoch"])
+    axes.legend()
+    save(figure, "losses")
+
+    for name, path in {"roc": roc, "reliability": reliability}.items():
+        figure = Figure(figsize=(5, 4))
+        axes = figure.subplots()
+        data = pd.read_csv(path)
+        axes.plot([0, 1], [0, 1], color="0.7", linestyle=":")
+        for model, label in NAMES.items():
+            if name == "roc":
+                axes.plot(data["false_positive_rate"], data[model], label=label)
+                axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC, macro-average")
+            elif model != "majority":
+                columns = [f"{model}_calibrated_confidence", f"{model}_calibrated_accuracy"]
+                axes.plot(data[columns[0]], data[columns[1]], marker="o", markersize=3, label=label)
+                axes.set(xlabel="confidence", ylabel="accuracy", title="Reliability after calibration")
+        axes.legend(fontsize=8)
+        save(figure, name)
+
+    shown = pd.read_csv(predictions)
+    names = sorted(set(shown["gold"]))
+    matrix = pd.crosstab(shown["gold"], shown["tuned"], normalize="index").reindex(index=names, columns=names).fillna(0)
+    figure = Figure(figsize=(9, 8))
+    axes = figure.subplots()
+    image = axes.imshow(matrix.to_numpy(), cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(names))
+    axes.set_xticks(ticks, names, rotation=90, fontsize=7)
+    axes.set_yticks(ticks, names, fontsize=7)
+    axes.set(xlabel="predicted", ylabel="gold", title="Confusion of the tuned model, share of each gold diagnosis")
+    figure.colorbar(image, shrink=0.6)
+    save(figure, "confusion")
+
+
+if __name__ == "__main__":
+    run(report)

@@ -1,0 +1,261 @@
+"""Scrubbing: PHI goes, clinical words stay, one value has one placeholder, and nothing but the data decides."""
+
+import json
+import logging
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from stages.lib.phi.engine import Finder, load_finder
+from stages.lib.phi.leak import Leak, ratio_interval, wilson
+from stages.lib.phi.redaction import redact
+from stages.lib.phi.spans import Span, outside, placeholders, union, whole_words
+from stages.lib.records import read_records, schema, write_records
+from stages.lib.stage import In, Out, StageError
+from stages.scrub import Params, scrub
+
+Scrub = Callable[..., list[str]]
+
+
+@pytest.fixture(scope="module")
+def finder(ner_models: Path) -> Finder:
+    """Return the finder with the default parameters."""
+    return load_finder(ner_models, 0.35, ("NRP",))
+
+
+@pytest.fixture(scope="module")
+def scrub_texts(finder: Finder) -> Scrub:
+    """Return a function from the texts of one patient to the scrubbed ones."""
+
+    def scrubbed(*texts: str) -> list[str]:
+        return [text for text, _ in redact([texts], finder.find, finder.lexicon)[0]]
+
+    return scrubbed
+
+
+PHI = [
+    # names: titles, labels, initials, degrees
+    ("Seen by Dr. Amara Okonkwo-Lindqvist today.", ["Amara", "Okonkwo", "Lindqvist"]),
+    ("Mr Parkinson has a tremor.", ["Parkinson"]),
+    ("Patient name: QUENTIN HARGREAVES", ["QUENTIN", "HARGREAVES"]),
+    ("A 54-year-old man, Walter K., was admitted.", ["Walter", "K."]),
+    ("Reviewed with Priya Raghunathan, MD, at noon.", ["Priya", "Raghunathan"]),
+    # numbers of a person
+    ("MRN: 00-4471-932 was checked.", ["4471", "932"]),
+    ("Her policy number is BX-7719-22, valid.", ["BX-7719", "7719-22"]),
+    ("SSN 536-22-8145 on file.", ["536-22", "8145"]),
+    ("Pacemaker serial number SN48832K was read.", ["SN48832K"]),
+    # contacts
+    ("Call (415) 555-2671 or write to w.kessler@clinicmail.org.", ["555-2671", "kessler", "clinicmail"]),
+    ("Reach him at +44 7700 900123.", ["7700", "900123"]),
+    ("Results at https://portal.example.com/p/8831 from 10.20.30.41.", ["portal", "8831", "10.20.30.41"]),
+    # dates finer than a year
+    ("Admitted on 03/14/2021, discharged 2021-03-20.", ["03/14", "2021-03-20"]),
+    ("Operated on the 5th of November 2019.", ["5th", "November"]),
+    ("Seen in March and again on Feb 2nd, '22.", ["March", "Feb 2nd"]),
+    # places
+    ("Lives at 1427 Larkspur Lane, Apt 3, Boise, ID 83702.", ["1427", "Larkspur", "Boise", "83702"]),
+    ("Transferred from St. Brendan's Hospital in Duluth.", ["Brendan", "Duluth"]),
+    # ages over 89
+    ("A 93-year-old woman fell.", ["93"]),
+    ("He is a 101 yo male.", ["101"]),
+]
+
+
+@pytest.mark.parametrize(("text", "values"), PHI)
+def test_phi_is_replaced(scrub_texts: Scrub, text: str, values: list[str]) -> None:
+    (scrubbed,) = scrub_texts(text)
+    assert [value for value in values if value in scrubbed] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A 45-year-old woman has had fever for two weeks, worse at night.",
+        "She has Parkinson's disease, Crohn disease and a positive Babinski sign.",
+        "BP 120/80 mmHg, SpO2 98 % on room air, GCS 15, strength 5/5, T 37.2.",
+        "MRI showed a herniated disc at L4-L5 in 2021.",
+        "Started on metformin 500 mg twice a day and warfarin 5 mg.",
+        "Cultures grew Staphylococcus aureus and Klebsiella pneumoniae.",
+        "Brachydactyly, micrognathia and hypotonia were noted since infancy.",
+        "COPD, CHF and HTN since last year; an 89-year-old man.",
+        "Genetic testing found a BRCA1 variant; HP:0001250 was recorded.",
+    ],
+)
+def test_clinical_words_stay(scrub_texts: Scrub, text: str) -> None:
+    assert scrub_texts(text) == [text]
+
+
+def test_a_value_has_one_placeholder_in_all_texts_of_a_patient(scrub_texts: Scrub) -> None:
+    first, second = scrub_texts("Dr. Ingrid Halvorsen saw him on 2020-05-06.", "Halvorsen called on 2020-05-06.")
+    assert first == "[PERSON_1] saw him on [DATE_TIME_1]."
+    assert second == "[PERSON_1] called on [DATE_TIME_1]."
+
+
+def test_a_name_found_in_one_text_goes_from_the_others_and_not_from_another_patient(finder: Finder) -> None:
+    texts = [["Patient name: Zubin Qaderi", "then qualm, ZUBIN agreed"], ["later the pain got worse, zubinal"]]
+    (_, (second, _)), ((other, spans),) = redact(texts, finder.find, finder.lexicon)
+    assert second == "then qualm, [PERSON_1] agreed"
+    assert (other, spans) == (texts[1][0], [])
+
+
+def test_two_people_have_two_numbers(scrub_texts: Scrub) -> None:
+    assert scrub_texts("Mr. John Ashdown and Mrs. Mary Ashdown") == ["[PERSON_1] and [PERSON_2]"]
+
+
+def test_placeholders_stay_and_new_numbers_follow_them(scrub_texts: Scrub) -> None:
+    text = "[PERSON_7] met [ORGANIZATION_2]; MRN: 00-4471-932"
+    assert scrub_texts(text) == ["[PERSON_7] met [ORGANIZATION_2]; MRN: [ID_1]"]
+    assert scrub_texts("[PERSON_7] met Dr. Ingrid Halvorsen.") == ["[PERSON_7] met [PERSON_8]."]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\x00", "a\x00b", "👩‍⚕️ مريض ٣", "e\u0301" * 30, "[PERSON_1]" * 3])
+def test_odd_texts_without_phi_are_left_alone(scrub_texts: Scrub, text: str) -> None:
+    assert scrub_texts(text) == [text]
+
+
+PIECES = st.sampled_from([text for text, _ in PHI] + ["[PERSON_3]", "fever", "\n", "é", "👩‍⚕️", ", ", "Halvorsen", "12"])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(PIECES, max_size=5).map(" ".join), min_size=1, max_size=2))
+@example([text for text, _ in PHI])
+def test_scrubbing_is_idempotent_and_spans_tell_what_was_replaced(finder: Finder, texts: list[str]) -> None:
+    once = redact([texts], finder.find, finder.lexicon)[0]
+    scrubbed = [text for text, _ in once]
+    assert redact([scrubbed], finder.find, finder.lexicon)[0] == [(text, []) for text in scrubbed]
+    for text, (new, spans) in zip(texts, once, strict=True):
+        kept = [text[start:end] for start, end, _ in outside([Span(0, len(text), "")], [span[:2] for span in spans])]
+        assert [piece for piece in kept if piece not in new] == []
+        assert all(before.end <= after.start for before, after in pairwise(spans))
+
+
+@given(st.text(max_size=40), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6))
+def test_union_covers_what_it_unites_and_is_disjoint(text: str, ranges: list[tuple[int, int]]) -> None:
+    spans = [Span(start, end, "ID") for start, end in ranges if start < end <= len(text)]
+    united = union(spans, text)
+    assert {i for s in spans for i in range(*s[:2])} == {i for s in united for i in range(*s[:2])}
+    assert all(before.end <= after.start for before, after in pairwise(united))
+
+
+@given(st.text(max_size=30), st.integers(0, 30), st.integers(0, 30))
+def test_a_span_ends_where_a_word_does(text: str, start: int, end: int) -> None:
+    if not start < end <= len(text):
+        return
+    span = whole_words(text, Span(start, end, "PERSON"))
+    if span:
+        assert not text[span.start - 1 : span.start].isalnum() or not text[span.start].isalnum()
+        assert not text[span.end : span.end + 1].isalnum() or not text[span.end - 1].isalnum()
+
+
+def test_what_lies_outside_placeholders_is_cut_out() -> None:
+    text = "John [PERSON_1] Smith"
+    assert outside([Span(0, len(text), "PERSON")], placeholders(text)) == [Span(0, 5, "PERSON"), Span(15, 21, "PERSON")]
+
+
+def test_leak_counts_characters_documents_and_spans() -> None:
+    leak = Leak()
+    leak.add("John Doe came", gold=[Span(0, 8, "NAME")], found=[Span(0, 4, "PERSON")])
+    leak.add("Ann came", gold=[Span(0, 3, "NAME")], found=[Span(0, 3, "PERSON")])
+    leak.add("Nobody came", gold=[], found=[])
+    metrics = leak.metrics()
+    assert metrics["leak"] == 0.3
+    assert metrics["leaking_documents"] == 0.5
+    assert metrics["recall"]["NAME"]["value"] == 0.5
+    assert Leak().metrics() == {}
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=20))
+def test_intervals_hold_their_estimate(pairs: list[tuple[int, int]]) -> None:
+    pairs = [(whole, min(whole, part)) for whole, part in pairs]
+    ratio = sum(part for _, part in pairs) / sum(whole for whole, _ in pairs)
+    low, high = ratio_interval(pairs)
+    assert 0 <= low <= ratio + 1e-9
+    assert ratio - 1e-9 <= high <= 1
+    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def raw(path: Path, copies: int = 1) -> list[str]:
+    """Write records of the PHI above, two texts per patient, and return the values that must go."""
+    rows = [
+        {
+            "record_id": f"r{copy}-{number:03}",
+            "patient_id": f"p{copy}-{number // 2:03}",
+            "groups": ["PMID:1"],
+            "text": text,
+            "diagnosis": "Fabry disease",
+            "age": 88.0 + number,
+            "date": "2020-05-06",
+            "voice": "clinician",
+            "phi": [{"start": text.index(v), "end": text.index(v) + len(v), "entity": "VALUE"} for v in values],
+        }
+        for copy in range(copies)
+        for number, (text, values) in enumerate(PHI)
+    ]
+    write_records(pd.DataFrame(rows), path)
+    return [value for _, values in PHI for value in values if len(value) > 4]
+
+
+def run_scrub(folder: Path, ner: Path, copies: int = 1) -> tuple[bytes, bytes]:
+    """Run the stage on the PHI above and return the bytes of its outputs."""
+    raw(folder / "raw.parquet", copies)
+    params = Params.model_validate({"scrub": {"score_threshold": 0.35, "kept_entities": ["NRP"]}})
+    outputs = folder / "scrubbed.parquet", folder / "scrubbing.json"
+    scrub(params, In(folder / "raw.parquet"), In(ner), Out(outputs[0]), Out(outputs[1]))
+    return outputs[0].read_bytes(), outputs[1].read_bytes()
+
+
+def test_no_phi_is_left_in_outputs_and_logs(
+    tmp_path: Path, ner_models: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        table, metrics = run_scrub(tmp_path, ner_models)
+    values = raw(tmp_path / "raw.parquet")
+    records = read_records(tmp_path / "scrubbed.parquet")
+    said = "".join(capfd.readouterr()) + caplog.text
+    for place in (records.to_csv(), metrics.decode(), said, table.decode("latin-1")):
+        assert [value for value in values if value in place] == []
+    measured = json.loads(metrics)
+    assert measured["documents"] == measured["documents_changed"] == len(PHI)
+    assert measured["leak"] == 0
+    assert measured["recall"]["VALUE"]["value"] == 1
+
+
+def test_columns_are_those_of_a_record_without_gold_and_with_years(tmp_path: Path, ner_models: Path) -> None:
+    run_scrub(tmp_path, ner_models)
+    records = read_records(tmp_path / "scrubbed.parquet")
+    assert list(records.columns) == [name for name in schema().names if name != "phi"]
+    assert set(records["date"]) == {"2020"}
+    assert records["age"].max() == 90
+    assert records["age"].min() == 88
+    assert {tuple(groups) for groups in records["groups"]} == {("PMID:1",)}
+
+
+def test_the_number_of_workers_changes_no_byte(
+    tmp_path: Path, ner_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = []
+    for workers in ("1", "3"):
+        monkeypatch.setenv("DIFFERENTIAL_WORKERS", workers)
+        outputs.append(run_scrub(tmp_path, ner_models, copies=8))
+    assert outputs[0] == outputs[1]
+
+
+def test_the_stage_refuses_to_run_without_a_model(tmp_path: Path) -> None:
+    (tmp_path / "ner").mkdir()
+    with pytest.raises(StageError, match="holds no spaCy model"):
+        run_scrub(tmp_path, tmp_path / "ner")
+
+
+@pytest.mark.parametrize("workers", ["0", "two", "-1", "1.5"])
+def test_a_bad_number_of_workers_is_refused(
+    tmp_path: Path, ner_models: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    monkeypatch.setenv("DIFFERENTIAL_WORKERS", workers)
+    with pytest.raises(StageError, match="DIFFERENTIAL_WORKERS"):
+        run_scrub(tmp_path, ner_models)

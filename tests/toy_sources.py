@@ -1,0 +1,74 @@
+"""A toy ontology that annotates the cohort's diseases, and toy phenopackets."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from stages.sources.cohort import read_cohort
+
+TERMS = 90
+
+
+def write_ontology(folder: Path) -> Path:
+    """Write hp.obo, with three organ systems of 30 findings, and phenotype.hpoa, with 15 findings per disease."""
+    folder.mkdir(parents=True, exist_ok=True)
+    terms = [("HP:0000118", "Phenotypic abnormality", None)]
+    terms += [(f"HP:{n}", f"System {n}", "HP:0000118") for n in range(1, 4)]
+    terms += [(_term(n), f"Finding number{n}", f"HP:{n % 3 + 1}" if n < 30 else _term(n - 30)) for n in range(TERMS)]
+    blocks = [
+        f"[Term]\nid: {identifier}\nname: {name}\n"
+        + f'synonym: "{name.lower()} in plain words" EXACT layperson []\nsynonym: "{name}, severe" RELATED []\n'
+        + (f"is_a: {parent} ! parent\n" if parent else "")
+        for identifier, name, parent in terms
+    ]
+    blocks.append("[Term]\nid: HP:9\nname: obsolete Thing\nis_obsolete: true\n")
+    (folder / "hp.obo").write_text("format-version: 1.2\n\n" + "\n".join(blocks), encoding="utf-8")
+    columns = (
+        "database_id disease_name qualifier hpo_id reference evidence onset frequency sex modifier aspect biocuration"
+    )
+    rows = ["#description: toy", columns.replace(" ", "\t")]
+    for position, disease in enumerate(read_cohort()):
+        for n in range(15):
+            frequency = ("HP:0040281", "3/5", "40%", "HP:0040282")[n % 4]
+            rows.append(_annotation(disease.id, disease.name, _term((position * 7 + n) % TERMS), frequency))
+        rows.append(_annotation(disease.id, disease.name, _term((position * 7 + 40) % TERMS), "1/1", qualifier="NOT"))
+    (folder / "phenotype.hpoa").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def phenopacket(number: int = 0, **changes: Any) -> dict[str, Any]:
+    """Return a valid phenopacket; `changes` replace top-level fields."""
+    disease = {"id": f"OMIM:{number % 2}", "label": f"Toy disease {number % 2}"}
+    return {
+        "id": f"PMID_{1000 + number // 2}_p{number}",
+        "subject": {
+            "id": f"p{number % 3}",
+            "sex": "FEMALE",
+            "timeAtLastEncounter": {"age": {"iso8601duration": "P8Y"}},
+        },
+        "phenotypicFeatures": [
+            *({"type": {"id": _term(n), "label": f"Finding number{n}"}} for n in range(4)),
+            {"type": {"id": _term(50), "label": "Finding number50"}, "excluded": True},
+        ],
+        "interpretations": [{"diagnosis": {"disease": disease}}],
+        "metaData": {"externalReferences": [{"id": f"PMID:{1000 + number // 2}"}]},
+    } | changes
+
+
+def write_archive(path: Path, members: dict[str, Any]) -> Path:
+    """Write a zip whose members are bytes as they stand, or JSON."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content if isinstance(content, bytes) else json.dumps(content))
+    return path
+
+
+def _term(number: int) -> str:
+    return f"HP:{2_000_000 + number}"
+
+
+def _annotation(disease: str, name: str, term: str, frequency: str, *, qualifier: str = "") -> str:
+    return "\t".join([disease, name, qualifier, term, disease, "TAS", "", frequency, "", "", "P", "toy"])
