@@ -74,7 +74,7 @@ def baselines(params: Params, train: In, calibration: In, test: In, base: In, ba
     trunk = load_trunk(base, layers=settings.probe.layers)
 
     def states(texts: pd.Series) -> np.ndarray:
-        tokens = tokenize(texts, tokenizer, max_length=settings.probe.max_length)
+        tokens = tokenize(texts.tolist(), tokenizer, max_length=settings.probe.max_length)
         return embed(trunk, tokens, pad_id=tokenizer.pad_token_id, compute=params.compute, device=device)
 
     def texts(column: pd.Series) -> pd.Series:

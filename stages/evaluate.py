@@ -58,72 +58,64 @@ def evaluate(
     diagnoses = [column for column in table.columns if column not in KEYS]
     records = read_records(test)
     groups = pd.Series(independent_groups(records), index=records["record_id"])
-    raw, calibrated, temperatures = {}, {}, {}
-    for model, rows in table.groupby("model", sort=False):
-        scores = {split: _scores(part, groups, diagnoses) for split, part in rows.groupby("split")}
-        temperatures[model] = metrics.fit_temperature(scores["calibration"].probabilities, scores["calibration"].gold)
-        raw[model], calibrated[model] = scores["test"], scores["test"].tempered(temperatures[model])
-
-    points = {model: metrics.point_metrics(scores) for model, scores in calibrated.items()}
-    bounds = with_intervals(calibrated, points, params)
-    errors = {
-        model: {
+    raw: dict[str, metrics.Scores] = {}
+    calibrated: dict[str, metrics.Scores] = {}
+    summary: dict[str, Any] = {"test_cases": len(records), "test_groups": groups.nunique(), "diagnoses": len(diagnoses)}
+    points = {}
+    for model in table["model"].unique().tolist():
+        rows = table[table["model"] == model]
+        scores = {split: _scores(rows[rows["split"] == split], groups, diagnoses) for split in ("calibration", "test")}
+        temperature = metrics.fit_temperature(scores["calibration"].probabilities, scores["calibration"].gold)
+        raw[model], calibrated[model] = scores["test"], scores["test"].tempered(temperature)
+        points[model] = metrics.point_metrics(calibrated[model])
+        summary[model] = points[model] | {
             "expected_calibration_error_raw": metrics.expected_calibration_error(raw[model], seed=params.seed),
             "expected_calibration_error": metrics.expected_calibration_error(calibrated[model], seed=params.seed),
-            "temperature": temperatures[model],
+            "temperature": temperature,
         }
-        for model in points
-    }
-    summary = {"test_cases": len(records), "test_groups": int(groups.nunique()), "diagnoses": len(diagnoses)}
-    summary |= {model: _headline(points[model], bounds.loc[model]) | errors[model] for model in points}
-    summary["tuned_minus_tfidf"] = _headline(
-        {"accuracy": bounds.loc[("tuned - tfidf", "accuracy"), "value"]}, bounds.loc["tuned - tfidf"]
-    )
-    evaluation.write_text(json.dumps(_rounded(summary), indent=2) + "\n")
+        log.info("%s: test accuracy %.3f", model, points[model]["accuracy"])
+    bounds = with_intervals(calibrated, points, params)
+    for model in points:
+        summary[model] |= _bounds(bounds[model], ["accuracy", "macro_f1"])
+    gain = bounds["tuned - tfidf"]
+    summary["tuned_minus_tfidf"] = {"accuracy": gain["accuracy"].value} | _bounds(gain, ["accuracy"])
+
+    evaluation.write_text(json.dumps(_rounded(summary), indent=2, sort_keys=True) + "\n")
+    metrics.write_intervals(bounds, intervals, digits=DIGITS)
     for path, frame in {
-        intervals: bounds.reset_index(),
         predictions: gold_and_top_1(calibrated, records["record_id"], diagnoses),
         per_diagnosis: figures(calibrated, diagnoses),
         roc: roc_curves(calibrated),
         reliability: bins(raw, calibrated),
     }.items():
         frame.round(DIGITS).to_csv(path, index=False)
-    log.info("test accuracy: %s", ", ".join(f"{model} {point['accuracy']:.3f}" for model, point in points.items()))
 
 
 def with_intervals(
     models: Mapping[str, metrics.Scores], points: Mapping[str, Mapping[str, float]], params: Params
-) -> pd.DataFrame:
-    """Return value, low and high by model and metric, and so for what the first model gains over each other one.
+) -> metrics.Intervals:
+    """Return percentile intervals of each model's metrics, and of what the first model gains over each other one.
 
-    Percentile intervals; the same groups are drawn for every model, so that gains are paired.
+    The same groups are drawn for every model, so that gains are paired.
     """
     import numpy as np
-    import pandas as pd
 
     settings = params.evaluate
     samples = {
         model: metrics.bootstrap(scores, resamples=settings.bootstrap, seed=params.seed)
         for model, scores in models.items()
     }
-    tail = (1 - settings.confidence) / 2
+    values = {model: {name: points[model][name] for name in samples[model]} for model in models}
     first, *others = models
-    rows = [
-        (model, name, points[model][name], *np.quantile(values, [tail, 1 - tail]))
-        for model in models
-        for name, values in samples[model].items()
-    ]
-    rows += [
-        (
-            f"{first} - {other}",
-            name,
-            points[first][name] - points[other][name],
-            *np.quantile(samples[first][name] - samples[other][name], [tail, 1 - tail]),
-        )
-        for other in others
-        for name in samples[first]
-    ]
-    return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"]).set_index(["model", "metric"])
+    for other in others:
+        gain = f"{first} - {other}"
+        values[gain] = {name: values[first][name] - values[other][name] for name in values[first]}
+        samples[gain] = {name: samples[first][name] - samples[other][name] for name in values[first]}
+    tails = [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2]
+    return {
+        model: {name: metrics.Interval(value, *np.quantile(samples[model][name], tails)) for name, value in row.items()}
+        for model, row in values.items()
+    }
 
 
 def gold_and_top_1(
@@ -195,13 +187,8 @@ def _scores(rows: pd.DataFrame, groups: pd.Series, diagnoses: Sequence[str]) -> 
     )
 
 
-def _headline(points: Mapping[str, float], bounds: pd.DataFrame) -> dict[str, float]:
-    headline = {}
-    for name, value in points.items():
-        headline[name] = value
-        if name in {"accuracy", "macro_f1"}:
-            headline[f"{name}_low"], headline[f"{name}_high"] = bounds.loc[name, ["low", "high"]]
-    return headline
+def _bounds(intervals: Mapping[str, metrics.Interval], names: Sequence[str]) -> dict[str, float]:
+    return {f"{name}_{side}": getattr(intervals[name], side) for name in names for side in ("low", "high")}
 
 
 def _rounded(value: Any) -> Any:

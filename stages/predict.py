@@ -27,7 +27,7 @@ def predict(params: Params, calibration: In, test: In, base: In, adapter: In, tu
     tables = []
     for split, path in {"calibration": calibration, "test": test}.items():
         records = read_records(path)
-        tokens = tokenize(records["text"], tokenizer, max_length=specification.max_length)
+        tokens = tokenize(records["text"].tolist(), tokenizer, max_length=specification.max_length)
         states = embed(trunk, tokens, pad_id=tokenizer.pad_token_id, compute=params.compute, device=device)
         probabilities = softmax((states @ weight.T + bias).astype("float64"), axis=1)
         tables.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from stages.lib.metrics import Intervals, read_intervals
 from stages.lib.stage import In, Out, run
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def report(
 
     report.mkdir()
     results = json.loads(evaluation.read_text())
-    bounds = pd.read_csv(intervals)
+    bounds = read_intervals(intervals)
     figures = pd.read_csv(per_diagnosis)
     draw(report, losses=losses, roc=roc, reliability=reliability, predictions=predictions)
     evidence = {"Acquisition": acquisition, "Scrubbing": scrubbing, "Data quality": data_quality}
@@ -59,24 +60,23 @@ def report(
     (report / "report.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 
-def verdict(bounds: pd.DataFrame) -> str:
+def verdict(intervals: Intervals) -> str:
     """Say in one sentence whether the tuned model beats TF-IDF, by the paired interval of the accuracy gain."""
-    gain = bounds.set_index(["model", "metric"]).loc[("tuned - tfidf", "accuracy")]
-    points = f"{100 * gain['value']:+.1f} points of accuracy [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
-    if gain["low"] > 0:
-        return f"**The tuned model beats TF-IDF + logistic regression: {points}.**"
-    if gain["high"] < 0:
-        return f"**The tuned model loses to TF-IDF + logistic regression: {points}.**"
-    return f"**The tuned model does not beat TF-IDF + logistic regression: {points}, which includes none.**"
+    gain = intervals["tuned - tfidf"]["accuracy"]
+    points = f"{100 * gain.value:+.1f} points of accuracy [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+    if gain.low > 0:
+        return f"**The tuned LLM beats TF-IDF + logistic regression: {points}.**"
+    if gain.high < 0:
+        return f"**The tuned LLM loses to TF-IDF + logistic regression: {points}.**"
+    return f"**The tuned LLM does not beat TF-IDF + logistic regression: {points}, an interval that includes 0.**"
 
 
-def headline(results: dict[str, Any], bounds: pd.DataFrame) -> str:
-    """Return the table of models, accuracy first."""
-    by = bounds.set_index(["model", "metric"])
+def headline(results: dict[str, Any], intervals: Intervals) -> str:
+    """Return the table of models, the tuned one first."""
 
-    def cell(model: str, metric: str, scale: float, digits: int) -> str:
-        row = by.loc[(model, metric)] * scale
-        return f"{row['value']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+    def cell(model: str, metric: str, scale: int, digits: int) -> str:
+        value, low, high = (f"{scale * number:.{digits}f}" for number in intervals[model][metric])
+        return f"{value} [{low}, {high}]"
 
     rows = [
         [
@@ -99,11 +99,9 @@ def extremes(figures: pd.DataFrame, *, count: int = 5) -> str:
     """Return the diagnoses of lowest and highest F1."""
     tuned = figures[figures["model"] == "tuned"].sort_values(["f1", "diagnosis"])
     shown = tuned if len(tuned) <= 2 * count else tuned.iloc[[*range(count), *range(-count, 0)]]
-    rows = [
-        [row.diagnosis, f"{row.precision:.2f}", f"{row.recall:.2f}", f"{row.f1:.2f}", str(row.cases)]
-        for row in shown.itertuples()
-    ]
-    return table(["diagnosis", "precision", "recall", "F1", "cases"], rows)
+    columns = ["diagnosis", "precision", "recall", "f1", "cases"]
+    rows = [[str(cell) for cell in row] for row in shown[columns].round(2).to_numpy()]
+    return table(columns, rows)
 
 
 def listing(values: dict[str, Any], prefix: str = "") -> str:

@@ -37,7 +37,7 @@ class LoraParams(Strict):
 
     rank: int = Field(ge=1, le=1024)
     """Rank of each update."""
-    alpha: float = Field(gt=0, le=4096)
+    alpha: int = Field(ge=1, le=4096)
     """Scale of the update, divided by the rank."""
     dropout: float = Field(ge=0, lt=1)
     """Dropout before the update, as a share."""
@@ -127,24 +127,24 @@ def train(params: Params, train: In, validation: In, base: In, adapter: Out, tra
     diagnoses = sorted(splits["train"]["diagnosis"].unique())
     notes = {
         name: Notes(
-            tokenize(records["text"], tokenizer, max_length=params.model.max_length),
+            tokenize(records["text"].tolist(), tokenizer, max_length=params.model.max_length),
             [diagnoses.index(diagnosis) for diagnosis in records["diagnosis"]],
         )
         for name, records in splits.items()
     }
     trunk, head = build(params, base, classes=len(diagnoses))
     learner = Learner(trunk.to(device), head.to(device), tokenizer.pad_token_id, params.compute, device)
-    curve = pd.DataFrame(fit(learner, notes, params)).round(5)
+    history = fit(learner, notes, params)
 
     save_classifier(trunk, head, Specification(diagnoses, params.model.layers, params.model.max_length), adapter)
-    curve.to_csv(losses, index=False)
-    best = curve.loc[curve["validation"].idxmin()]
+    pd.DataFrame(history).round(5).to_csv(losses, index=False)
+    best = min(history, key=lambda row: row["validation"])
     summary = {
-        "epochs": len(curve),
-        "best_epoch": int(best["epoch"]),
-        "train_log_loss": best["train"],
-        "validation_log_loss": best["validation"],
-        "validation_accuracy": best["validation_accuracy"],
+        "epochs": len(history),
+        "best_epoch": best["epoch"],
+        "train_log_loss": round(best["train"], 5),
+        "validation_log_loss": round(best["validation"], 5),
+        "validation_accuracy": round(best["validation_accuracy"], 5),
         "trained_parameters": sum(weight.numel() for weight in learner.weights()),
         "tokens_per_epoch": sum(map(len, notes["train"].tokens)),
     }
@@ -205,7 +205,7 @@ def fit(learner: Learner, notes: dict[str, Notes], params: Params) -> list[dict[
 def _stepper(learner: Learner, settings: TrainParams, *, notes: int) -> Callable[[torch.Tensor], None]:
     """Return the function that takes one optimizer step down a loss."""
     import torch
-    from transformers import get_linear_schedule_with_warmup
+    from transformers import get_scheduler
 
     adapted = [weight for weight in learner.trunk.parameters() if weight.requires_grad]
     groups = [
@@ -214,10 +214,10 @@ def _stepper(learner: Learner, settings: TrainParams, *, notes: int) -> Callable
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
     steps = settings.epochs * math.ceil(notes / settings.batch_size)
-    schedule = get_linear_schedule_with_warmup(optimizer, int(settings.warmup * steps), steps)
+    schedule = get_scheduler("linear", optimizer, int(settings.warmup * steps), steps)
 
     def step(loss: torch.Tensor) -> None:
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(learner.weights(), 1.0)
         optimizer.step()
         schedule.step()

@@ -16,25 +16,10 @@ from stages.acquire import Params, acquire
 from stages.lib.params import read_params
 from stages.lib.records import read_records, schema
 from stages.lib.stage import In, Out, StageError
-from tests.toy_sources import phenopacket, write_archive, write_ontology
+from tests.toy_sources import CASES, FILE, HPO, STORE, document, phenopacket, write_archive, write_ontology
 
 KEY = "a key of at least sixteen bytes"
 FINGERPRINT = hashlib.sha256(KEY.encode()).hexdigest()[:16]
-FILE = {
-    "file": "cases.csv",
-    "columns": {"text": "note", "diagnosis": "dx", "record_id": "id", "patient_id": "mrn", "group": "family"},
-}
-CASES = "id,mrn,family,note,dx\nr1,4711,Doe,cough,Flu\nr2,4711,Doe,rash,Measles\nr3,4712,,ache,Flu\n"
-HPO = {
-    "patients_per_diagnosis": 2,
-    "findings": 5,
-    "minimum_findings": 3,
-    "noise": 0.5,
-    "imprecision": 0.2,
-    "absent": 2,
-    "family_history": 0.3,
-}
-STORE = {"file": "store.zip", "min_phenotypes": 3, "min_publications": 0, "max_patients": 100}
 
 
 @pytest.fixture(scope="session")
@@ -45,11 +30,6 @@ def ontology(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DIFFERENTIAL_KEY", raising=False)
-
-
-def document(**changes: Any) -> dict[str, Any]:
-    section = {"sources": ["files"], "key_fingerprint": None, "max_rejected": 0.0, "hpo": HPO, "phenopackets": STORE}
-    return {"seed": 1, "acquire": section | {"files": [FILE]} | changes}
 
 
 def run(folder: Path, ontology: Path, content: str = CASES, **changes: Any) -> Path:

@@ -1,4 +1,4 @@
-"""A user's own files: what is read, what is rejected, and what is said about a broken file."""
+"""A user's own files: what is read, and which rows are rejected why."""
 
 from __future__ import annotations
 
@@ -8,36 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
-from stages.lib.stage import StageError
-from stages.sources.batch import Batch
 from stages.sources.files import FileParams, read
-
-SECRET = "MRN-4711-Müller"
-HEADER = "id,patient,note,dx\n"
-ROWS = "1,a,cough and fever,Flu\n2,a,rash,Measles\n"
-COLUMNS = {"text": "note", "diagnosis": "dx", "record_id": "id", "patient_id": "patient"}
-
-
-def read_one(incoming: Path, content: bytes | str, *, name: str = "cases.csv", **changes: Any) -> Batch:
-    (incoming / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    params = FileParams.model_validate({"file": name, "columns": COLUMNS} | changes)
-    return read([params], incoming=incoming, ontology=incoming, seed=0)
-
-
-def as_parquet(path: Path, rows: list[dict[str, Any]]) -> bytes:
-    pd.DataFrame(rows).to_parquet(path / "made.parquet")
-    content = (path / "made.parquet").read_bytes()
-    (path / "made.parquet").unlink()
-    return content
-
-
-def objects() -> list[dict[str, Any]]:
-    return [
-        {"id": 1, "patient": "a", "note": "cough and fever", "dx": "Flu"},
-        {"id": 2, "patient": "a", "note": "rash", "dx": "Measles"},
-    ]
+from tests.toy_files import COLUMNS, HEADER, ROWS, SECRET, as_parquet, objects, read_one
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.tsv", "x.json", "x.jsonl", "x.parquet", "X.CSV"])
@@ -155,93 +128,3 @@ def test_a_row_that_cannot_be_used_is_rejected_with_its_line_and_reason(
 def test_ragged_rows_are_rejected(tmp_path: Path, line: str, reason: str) -> None:
     batch = read_one(tmp_path, HEADER + ROWS + "\n" + line + "\n")
     assert batch.rejected.to_dict("records") == [{"file": "cases.csv", "row": "5", "reason": reason}]
-
-
-BROKEN = {
-    "empty": ("x.csv", b"", "x.csv: is empty"),
-    "white space": ("x.csv", b"\n \n", "x.csv: is empty"),
-    "only a header": ("x.csv", HEADER.encode(), "has a header and no rows"),
-    "binary": ("x.csv", b"PK\x03\x04\x00\x00", "null characters, so it is binary or not utf-8"),
-    "cp1252": (
-        "x.csv",
-        (HEADER + "1,a,Müller,Flu\n").encode("cp1252"),
-        "byte 24 is not utf-8; set params.yaml: acquire",
-    ),
-    "utf-16 as utf-8": ("x.csv", (HEADER + ROWS).encode("utf-16"), "byte 0 is not utf-8"),
-    "truncated in a quote": (
-        "x.csv",
-        (HEADER + ROWS + f'3,b,"{SECRET}').encode(),
-        "row 4 is broken or the file is trunc",
-    ),
-    "text after a quote": ("x.csv", (HEADER + '1,a,"x"y,Flu\n').encode(), "row 2 is broken"),
-    "no mapped column": ("x.csv", b"id;patient\n1;a\n", "no column for text: 'note', diagnosis: 'dx'"),
-    "lists columns": ("x.csv", b"id,b,c,d\n1,a,b,c\n", "it has id, b, c, d"),
-    "twice a column": ("x.csv", b"id,id,note,dx\n1,1,a,Flu\n", "columns of the same name: id"),
-    "no header": ("x.csv", (f"1,{SECRET * 9},x\n" * 2).encode(), "(a name of 135 characters)"),
-    "JSON truncated": ("x.json", b'[{"id": 1}, {"id"', "is not JSON or is truncated"),
-    "JSON no list": ("x.json", b'{"id": 1}', "must be a list of objects"),
-    "JSON empty list": ("x.json", b"[]", "must be a list of objects"),
-    "JSON nested": ("x.json", b"[" * 100_000, "is nested too deeply"),
-    "JSON Lines column": ("x.jsonl", b'{"id": 1}\n', "no column for text: 'note'"),
-    "Parquet is CSV": ("x.parquet", (HEADER + ROWS).encode(), "is not Parquet or is truncated"),
-    "Parquet empty": ("x.parquet", b"", "x.parquet: is empty"),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_file_is_an_error_of_one_line_without_its_text(tmp_path: Path, case: str) -> None:
-    name, content, expected = BROKEN[case]
-    with pytest.raises(StageError) as error:
-        read_one(tmp_path, content, name=name)
-    assert expected in str(error.value)
-    assert "\n" not in str(error.value)
-    assert SECRET not in str(error.value)
-
-
-def test_a_truncated_parquet_file_is_an_error(tmp_path: Path) -> None:
-    content = as_parquet(tmp_path, objects())
-    with pytest.raises(StageError, match="is not Parquet or is truncated"):
-        read_one(tmp_path, content[: len(content) // 2], name="x.parquet")
-
-
-def test_a_missing_file_lists_what_there_is(tmp_path: Path) -> None:
-    (tmp_path / "README.md").touch()
-    params = [FileParams.model_validate({"file": "x.csv", "columns": COLUMNS})]
-    with pytest.raises(StageError, match=r"acquire.files\[0\].file: 'x.csv' is not in .* which holds no data"):
-        read(params, incoming=tmp_path, ontology=tmp_path, seed=0)
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "y.csv").touch()
-    with pytest.raises(StageError, match=r"which holds sub/y\.csv"):
-        read(params, incoming=tmp_path, ontology=tmp_path, seed=0)
-
-
-def test_a_link_out_of_incoming_and_a_folder_are_errors(tmp_path: Path) -> None:
-    incoming = tmp_path / "incoming"
-    incoming.mkdir()
-    (tmp_path / "secret.csv").write_text(HEADER + ROWS)
-    (incoming / "x.csv").symlink_to(tmp_path / "secret.csv")
-    (incoming / "y.csv").mkdir()
-    for name, expected in [("x.csv", "leads out of"), ("y.csv", "is a folder")]:
-        params = [FileParams.model_validate({"file": name, "columns": COLUMNS})]
-        with pytest.raises(StageError, match=expected):
-            read(params, incoming=incoming, ontology=tmp_path, seed=0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"file": "/etc/passwd.csv"}, "relative"),
-        ({"file": "../x.csv"}, "relative"),
-        ({"file": "a/../../x.csv"}, "relative"),
-        ({"file": "a\\..\\x.csv"}, "relative"),
-        ({"file": ""}, "relative"),
-        ({"file": "x.xlsx"}, "its suffix must be one of .csv, .tsv, .jsonl, .json, .parquet"),
-        ({"encoding": "utf-9"}, "no such encoding"),
-        ({"columns": {"text": "note"}}, "diagnosis"),
-        ({"columns": COLUMNS | {"mrn": "x"}}, "mrn"),
-        ({"delimiter": ";"}, "delimiter"),
-    ],
-)
-def test_parameters_are_checked_before_any_file_is_opened(changes: dict[str, Any], expected: str) -> None:
-    with pytest.raises(ValidationError, match=expected):
-        FileParams.model_validate({"file": "x.csv", "columns": COLUMNS} | changes)

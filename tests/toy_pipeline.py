@@ -63,6 +63,14 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
+def body(workspace: Path, code: str) -> None:
+    """Have `first` do something else: its outputs are `doubled` and `counts`."""
+    path = workspace / "stages/first.py"
+    head, _, rest = path.read_text().partition("    header, *rows")
+    lines = "".join(f"    {line}\n" for line in code.strip().splitlines())
+    path.write_text(f"{head}{lines}\n\nif __name__{rest.partition('if __name__')[2]}")
+
+
 def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
     """Return the error lines of a stage that failed as it should: exit 1, no traceback."""
     assert done.returncode == 1, done.stderr

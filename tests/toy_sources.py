@@ -1,4 +1,4 @@
-"""A toy ontology that annotates the cohort's diseases, and toy phenopackets."""
+"""A toy ontology that annotates the cohort's diseases, toy phenopackets, and parameters to read them by."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ from typing import Any
 from stages.sources.cohort import read_cohort
 
 TERMS = 90
+FILE = {
+    "file": "cases.csv",
+    "columns": {"text": "note", "diagnosis": "dx", "record_id": "id", "patient_id": "mrn", "group": "family"},
+}
+CASES = "id,mrn,family,note,dx\nr1,4711,Doe,cough,Flu\nr2,4711,Doe,rash,Measles\nr3,4712,,ache,Flu\n"
+HPO = {
+    "patients_per_diagnosis": 2,
+    "findings": 5,
+    "minimum_findings": 3,
+    "noise": 0.5,
+    "imprecision": 0.2,
+    "absent": 2,
+    "family_history": 0.3,
+}
+STORE = {"file": "store.zip", "min_phenotypes": 3, "min_publications": 0, "max_patients": 100}
 
 
 def write_ontology(folder: Path) -> Path:
@@ -64,6 +79,12 @@ def write_archive(path: Path, members: dict[str, Any]) -> Path:
         for name, content in members.items():
             archive.writestr(name, content if isinstance(content, bytes) else json.dumps(content))
     return path
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    """Return params.yaml as far as `acquire` reads it; `changes` replace keys of its section."""
+    section = {"sources": ["files"], "key_fingerprint": None, "max_rejected": 0.0, "hpo": HPO, "phenopackets": STORE}
+    return {"seed": 1, "acquire": section | {"files": [FILE]} | changes}
 
 
 def _term(number: int) -> str:

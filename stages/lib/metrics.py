@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
 
 AVERAGED = {"top_3_accuracy": 3, "top_5_accuracy": 5}
 BINS = 10
+
+
+class Interval(NamedTuple):
+    """A metric's value and the bounds of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+Intervals = Mapping[str, Mapping[str, Interval]]  # by model, or "model - other" for a paired gain, and metric
 
 
 @dataclass(frozen=True)
@@ -148,3 +162,22 @@ def expected_calibration_error(scores: Scores, *, seed: int) -> float:
     redrawn = np.random.default_rng(seed).normal(accuracy, spread, size=(1000, len(size)))
     bias = float((weight * np.abs(confidence - redrawn)).sum(axis=1).mean()) - plug_in
     return max(0.0, plug_in - bias)
+
+
+def write_intervals(intervals: Intervals, path: Path, *, digits: int) -> None:
+    """Write a row per model and metric."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["model", "metric", *Interval._fields])
+        for model, metrics in intervals.items():
+            writer.writerows([model, name, *(round(x, digits) for x in found)] for name, found in metrics.items())
+
+
+def read_intervals(path: Path) -> Intervals:
+    """Read what `write_intervals` wrote."""
+    intervals: dict[str, dict[str, Interval]] = {}
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            interval = Interval(*(float(row[field]) for field in Interval._fields))
+            intervals.setdefault(row["model"], {})[row["metric"]] = interval
+    return intervals

@@ -80,12 +80,13 @@ def load_trunk(base: Path, *, layers: int | None) -> PreTrainedModel:
     from transformers import AutoConfig, AutoModel
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     available = AutoConfig.from_pretrained(base).num_hidden_layers
     if layers and layers > available:
         raise StageError(f"params.yaml: model.layers: {layers}: the base model has {available} layers")
-    return AutoModel.from_pretrained(base, num_hidden_layers=layers or available, dtype="float32")
+    trunk: PreTrainedModel = AutoModel.from_pretrained(base, num_hidden_layers=layers or available, dtype="float32")
+    return trunk
 
 
 def tokenize(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> list[list[int]]:

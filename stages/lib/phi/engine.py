@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.lib.phi import places
+from stages.lib.phi import names, places
 from stages.lib.phi.names import TITLES
 from stages.lib.phi.spans import Span, outside, placeholders, union, whole_words, with_code
 
@@ -33,7 +33,7 @@ PLACEHOLDER_OF = {
     "US_PASSPORT": "ID",
     "US_SSN": "ID",
 }
-UNSURE = frozenset({"SpacyRecognizer", places.UNSURE})  # what these find must pass the safeguards
+UNSURE = frozenset({"SpacyRecognizer", places.UNSURE, names.UNSURE})  # what these find must pass the safeguards
 OWN = ("DATE_TIME", "AGE", "ID", "PERSON", "LOCATION", "ORGANIZATION", "NRP", "UK_NHS")
 # A recognizer that costs much runs only where its text could match at all.
 NEEDS = {
@@ -99,13 +99,14 @@ def load_finder(ner: Path, score_threshold: float, kept: tuple[str, ...]) -> Fin
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.predefined_recognizers import SpacyRecognizer
 
-    from stages.lib.phi import ages, dates, identifiers, names, phones
+    from stages.lib.phi import ages, dates, identifiers, phones
     from stages.lib.phi.lexicon import Lexicon
     from stages.lib.phi.ner import UnionOfModels, load_models
 
     _keep_tldextract_offline()
     models = load_models(ner)
-    own = [*(kind.recognizer() for kind in (dates, ages, identifiers, names, phones)), *places.recognizers()]
+    own = [*(kind.recognizer() for kind in (dates, ages, identifiers, phones))]
+    own += [*names.recognizers(), *places.recognizers()]
     registry = RecognizerRegistry(recognizers=[SpacyRecognizer(), *own, *_presidio()], supported_languages=["en"])
     analyzer = AnalyzerEngine(registry=registry, nlp_engine=UnionOfModels(models), supported_languages=["en"])
     lexicon = Lexicon([model.vocab for model in models])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 VALUE = r"#?(?=[\w/-]*\d[\w/-]*\d)[A-Za-z0-9](?:[\w/-]|\.(?=\w)){2,}(?: \d{2,}(?![\w/%]))*"
 # a label that names nothing but an identifier
 STRONG = (
-    r"\b(?i:MRNs?|MR ?#|medical record|health record|hospital number|patient (?:id|number|no)|social security|SSN|"
+    r"\b(?i:MRNs?|MR ?#|medical record|health record|hospital number|hospital|patient (?:id|number|no)|social security|SSN|"
     r"SS#|NPI|DEA|passport|driver['\u2019]?s?'? licen[cs]e|(?:medical )?licen[cs]e|licen[cs]e plate|plate|VIN|"
     r"IMEI|UDI|IBAN|routing|account|acct|a/c|credit card|policy|member(?:ship)?|subscriber|beneficiary|insurance|"
     r"health plan|medicare|medicaid|NHS|badge|accession|encounter|serial|certificate|registration|fax|pager|tax|"
@@ -22,6 +22,9 @@ NUMBER_WORD = r"(?i:numbers?|num\b|nos?\b\.?|nr\b\.?|#|ids?\b|identifiers?|code|
 FORMATS = {
     "label and number word": rf"{STRONG}(?i:{LABEL})[ -]?{NUMBER_WORD}(?:[ :=(]|is |was |\bof )*\K{VALUE}",
     "label and colon": rf"{STRONG}(?i:{LABEL}) ?[:=#] ?\K{VALUE}",
+    "number is": rf"\b(?i:numbers?|no\.)(?i: is|:)? \K(?=(?:\D?\d){{4}}){VALUE}",
+    "in brackets": r"\((?!(?:19|20)\d\d-(?:19|20)\d\d\))\K(?=(?:[^()]*\d){5})[A-Z]{0,3}[ -]?\d[\d -]{3,}(?=\))",
+    "letter and number": r"(?<![\w:.,/-])[A-Z]\d{6,9}\b|(?<![\w:.,/-])\d{2}-\d{5,7}(?![\w%-])",
     "MRN": rf"\b(?i:MRN|SSN|NPI|DEA|VIN|IMEI|UDI|HICN|MBI)\b(?:[ :=(-]|is |was |of )*\K{VALUE}",
     "ID": rf"\b(?:IDs?|I\.D\.|(?i:id|identifier|identification)(?=[ ]?[:#=]))(?:[ :=(-]|is |was |number )*\K{VALUE}",
     "long number": r"(?<![\w:.,/-])\d{7,}(?![\w/%]|[.,]\d)",

@@ -20,7 +20,7 @@ ENDING = re.compile(
     r"sion|ness|ment|ency|ancy|ing|ally|ous|ive|ular|inal|eal|ated|ized|ised|mycin|cillin|pril|sartan|statin|olol|"
     r"azole|prazole|mab|nib|xaban|gliptin|gliflozin|tide|pam|lam|parin|vir|dipine|cycline|floxacin|oxetine|azepine|"
     r"coccus|cocci|bacter|bacteria|virus|monas|ella|globin|globulin|ase|gram|graphy|scopy|scope|metry|ology|opathy|"
-    r"phoria|iasis|esthesia|aesthesia|somnia|plasm|derma|cyte|cytes|itic|otic|emic|etic|gia)$",
+    r"phoria|iasis|esthesia|aesthesia|somnia|plasm|edema|phrys|amnios|cephalus|\w{6}al|\w{6}ar|\w{6}ic|\w{4}oid|derma|cyte|cytes|itic|otic|emic|etic|gia)$",
     re.IGNORECASE,
 )
 CLINICAL = (
@@ -50,7 +50,7 @@ class Lexicon:
         return leaning > 0.05 or (leaning > -0.05 and len(word) > 5 and ENDING.search(word) is not None)
 
     def is_common(self, word: str) -> bool:
-        """Say whether the vocabulary knows `word` and it does not lean towards names: a capital may start a sentence."""
+        """Say whether the vocabulary knows `word` and does not take it for a name: its capital starts a sentence."""
         return self.leaning(word.lower()) > -0.08 and self.leaning(word.lower()) != 0
 
     def is_name(self, word: str) -> bool:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 TITLES = frozenset(
     ["dr", "mr", "mrs", "ms", "miss", "mx", "prof", "professor", "doctor", "nurse", "rev", "capt", "sgt"]
 )
+UNSURE = "names by shape"
 PARTICLE = r"(?:(?i:van|von|der|den|de|la|le|del|della|di|da|dos|du|bin|ibn|al|el|ter|ten|zu)[ -])"
 WORD = r"(?:\p{Lu}[\p{L}\p{M}]*(?:['\u2019-]\p{L}[\p{L}\p{M}]*)*)"
 PART = rf"(?:\p{{Lu}}\.(?:-?\p{{Lu}}\.)*|(?:{PARTICLE}){{0,2}}{WORD})"
@@ -24,10 +25,16 @@ LABEL = (
     r"\b(?i:(?:patient|pt|first|last|full|family|given|maiden|middle|mother['\u2019]?s|father['\u2019]?s|spouse|guardian|"
     r"contact|provider|physician)?(?:['\u2019]s)? ?names?(?: is| was)?|named|called|attending(?: physician)?|"
     r"referring (?:physician|doctor|provider)|pcp|physician|surgeon|provider|cardiologist|neurologist|oncologist|"
-    r"next of kin|emergency contact|signed(?: by)?|dictated by|reviewed by|seen by|cc|patient|pt|client|insured|"
+    r"next of kin|nok|re|regarding|emergency contact|signed(?: by)?|dictated by|reviewed by|seen by|cc|patient|pt|client|insured|"
     r"guarantor|witness|dear)"
 )
+# shapes that clinical words have too: "Brachydactyly, Hypotonia"; these pass the safeguards like what NER finds
+SHAPES = {
+    "last, first": rf"\b{LAST_FIRST}",
+    "after age and sex": rf"\b\d{{1,3}} ?(?i:yo|y/o|y\.o\.|mo|wo|do|years?[- ]old|y) ?[MF],? \K{NAME}",
+}
 FORMATS = {
+    "below a greeting": rf"\b(?i:regards|sincerely|faithfully|thanks|thank you|wishes|yours),?\s{{1,3}}\K{NAME}",
     "after a title": rf"{TITLE} ?{NAME}",
     "after a label": rf"{LABEL}(?::| is|,)? ?[:\-\u2013]? ?\K(?:{LAST_FIRST}|{PART} {NAME})",
     "after a label and a colon": rf"{LABEL} ?: ?\K{NAME}",
@@ -41,9 +48,16 @@ FORMATS = {
 }
 
 
-def recognizer() -> PatternRecognizer:
-    """Return the recognizer of names behind titles and labels; capitals are needed, the title's case is free."""
+def recognizers() -> list[PatternRecognizer]:
+    """Return the recognizers of names that are announced, and of names by their shape alone; both need capitals."""
     from presidio_analyzer import Pattern, PatternRecognizer
 
-    patterns = [Pattern(name, regex, 0.95) for name, regex in FORMATS.items()]
-    return PatternRecognizer("PERSON", name="announced names", patterns=patterns, global_regex_flags=0)
+    return [
+        PatternRecognizer(
+            "PERSON",
+            name=name,
+            patterns=[Pattern(title, regex, score) for title, regex in formats.items()],
+            global_regex_flags=0,
+        )
+        for name, formats, score in (("announced names", FORMATS, 0.95), (UNSURE, SHAPES, 0.8))
+    ]

@@ -16,6 +16,7 @@ FORMATS = {
     "with a plus": r"(?<![\w+])\+\d(?:[ ./()-]{0,2}\d){6,14}(?: ?(?i:x|ext\.?) ?\d+)?",
     "after a label": rf"{LABEL}(?i: (?:number|no\.?|info))?(?: (?:is|at|on))?[.:]?\s{{0,3}}\K{NUMBER}",
     "before a label": rf"(?<![\w.,/-]){NUMBER}(?= ?-? ?(?i:office|mobile|fax|cell|home|work|desk)\b)",
+    "with a leading zero": r"(?<![\w./-])\(?0\d{1,4}\)?[ -]\d{3,4}[ -]\d{3,4}(?![\w%]|[./-]\d)",
     "in pairs": r"(?<![\w./-])\d\d(?:[ .-]\d\d){3,4}(?![\w%]|[./-]\d)",
 }
 

@@ -39,7 +39,8 @@ COMMON = (
     "son daughter wife husband family male female man woman boy girl child infant yes no unknown none normal negative "
     "positive left right upper lower type stage grade phase day week month year type class she he they his her their "
     "the a an of and in on for with to from hpi pmh ros bp hr rr temp labs vitals abdomen chest head neck skin eyes "
-    "ears nose throat back please note thanks thank hello hi hey dear"
+    "ears nose throat back please note thanks thank hello hi hey dear "
+    "obs hx fhx pmhx shx tel fax re nok arr tx rx dx sx pt dad mom mum"
 )
 COMMON_WORDS = frozenset(COMMON.split())
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")

@@ -1,0 +1,48 @@
+"""Bring the README's generated parts up to date: `python -m tools.readme`, or `--check` to fail where they are not."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from stages.lib.metrics import read_intervals
+from stages.report import headline, table, verdict
+
+
+def parts() -> dict[str, str]:
+    """Return the generated text by the name of its markers."""
+    results, bounds = (
+        json.loads(Path("metrics/evaluation.json").read_text()),
+        read_intervals(Path("metrics/intervals.csv")),
+    )
+    stages = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
+    size = f"{results['diagnoses']} diagnoses, {results['test_cases']:,} test cases, simulated patients."
+    dag = subprocess.run(
+        [sys.executable, "-m", "dvc", "dag", "--md"], capture_output=True, text=True, check=True
+    ).stdout
+    return {
+        "results": f"{headline(results, intervals)}\n\n{size} {verdict(intervals)}",
+        "stages": table(["stage", "what it does"], [[f"`{name}`", stage["desc"]] for name, stage in stages.items()]),
+        "dag": dag.strip(),
+    }
+
+
+def updated(readme: str) -> str:
+    """Return the README with every marked part replaced."""
+    for name, text in parts().items():
+        marked = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+        readme = marked.sub(rf"\g<1>{text}\g<2>", readme)
+    return readme
+
+
+if __name__ == "__main__":
+    path = Path("README.md")
+    before, after = path.read_text(encoding="utf-8"), updated(path.read_text(encoding="utf-8"))
+    if "--check" in sys.argv and before != after:
+        sys.exit("error: README.md: generated parts are behind; run `python -m tools.readme`")
+    path.write_text(after, encoding="utf-8")
