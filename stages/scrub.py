@@ -50,6 +50,7 @@ class Params(Strict):
     """Parameters of `scrub`."""
 
     scrub: ScrubParams
+    """What counts as PHI."""
 
 
 class Task(NamedTuple):
@@ -169,7 +170,7 @@ def _without_phi(record: Record, text: str) -> Record:
 
 
 def _workers() -> int:
-    value = os.environ.get("DIFFERENTIAL_WORKERS") or str(len(os.sched_getaffinity(0)))
+    value = os.environ.get("DIFFERENTIAL_WORKERS") or str(os.cpu_count() or 1)
     if not value.isdigit() or int(value) < 1:
         raise StageError(f"DIFFERENTIAL_WORKERS: {value!r}: must be a whole number of processes from 1")
     return int(value)

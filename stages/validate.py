@@ -60,6 +60,7 @@ with warnings.catch_warnings():  # the section's name is that of a deprecated me
         """Parameters of `validate`."""
 
         validate: ValidateParams  # type: ignore[assignment]
+        """Thresholds of the expectations."""
 
 
 def validate(params: Params, scrubbed: In, data_docs: Out, data_quality: Out) -> None:

@@ -109,7 +109,7 @@ def test_two_people_have_two_numbers(scrub_texts: Scrub) -> None:
 
 
 def test_placeholders_stay_and_new_numbers_follow_them(scrub_texts: Scrub) -> None:
-    text = "[PERSON_7] met [ORGANIZATION_2]; MRN: 00-4471-932"
+    text = "[PERSON_7] met [ORGANIZATION_2]; MRN: A778812"
     assert scrub_texts(text) == ["[PERSON_7] met [ORGANIZATION_2]; MRN: [ID_1]"]
     assert scrub_texts("[PERSON_7] met Dr. Ingrid Halvorsen.") == ["[PERSON_7] met [PERSON_8]."]
 

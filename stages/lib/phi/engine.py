@@ -48,7 +48,7 @@ NEEDS = {
         "US_PASSPORT",
     ),
     re.compile("@"): ("EMAIL_ADDRESS",),
-    re.compile(r"\w\.[A-Za-z]{2}"): ("URL",),
+    re.compile(r"\w\.[A-Za-z]{2}|://"): ("URL",),
     re.compile(r"[\dA-Fa-f][:.-][\dA-Fa-f:]"): ("IP_ADDRESS", "MAC_ADDRESS"),
 }
 
@@ -75,22 +75,23 @@ class Finder:
             text, "en", entities=entities, score_threshold=self.score_threshold, nlp_artifacts=artifacts
         )
         taken = placeholders(text)
-        spans = outside((self._span(result) for result in results if self._is_phi(text, result)), taken)
+        spans = [
+            span
+            for result in results
+            for span in outside([_span(result)], taken)
+            if self._is_phi(text, span, unsure=_is_unsure(result))
+        ]
         whole = [with_code(found, text) for span in spans if (found := whole_words(text, span))]
         return outside(union(whole, text), taken)
 
-    def _span(self, result: RecognizerResult) -> Span:
-        return Span(result.start, result.end, PLACEHOLDER_OF.get(result.entity_type, result.entity_type))
-
-    def _is_phi(self, text: str, result: RecognizerResult) -> bool:
+    def _is_phi(self, text: str, span: Span, *, unsure: bool) -> bool:
         from stages.lib.phi.safeguards import is_clinical
 
-        span = self._span(result)
         if span.entity in self.kept:
             return False
         if span.entity == "PERSON" and _of_stop_words(text[span.start : span.end]):
             return False
-        return not _is_unsure(result) or not is_clinical(text, span, self.lexicon)
+        return not unsure or not is_clinical(text, span, self.lexicon)
 
 
 @functools.cache
@@ -99,13 +100,13 @@ def load_finder(ner: Path, score_threshold: float, kept: tuple[str, ...]) -> Fin
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.predefined_recognizers import SpacyRecognizer
 
-    from stages.lib.phi import ages, dates, identifiers, phones
+    from stages.lib.phi import ages, dates, identifiers, links, phones
     from stages.lib.phi.lexicon import Lexicon
     from stages.lib.phi.ner import UnionOfModels, load_models
 
     _keep_tldextract_offline()
     models = load_models(ner)
-    own = [*(kind.recognizer() for kind in (dates, ages, identifiers, phones))]
+    own = [*(kind.recognizer() for kind in (dates, ages, identifiers, links, phones))]
     own += [*names.recognizers(), *places.recognizers()]
     registry = RecognizerRegistry(recognizers=[SpacyRecognizer(), *own, *_presidio()], supported_languages=["en"])
     analyzer = AnalyzerEngine(registry=registry, nlp_engine=UnionOfModels(models), supported_languages=["en"])
@@ -143,8 +144,14 @@ def _of_stop_words(name: str) -> bool:
     """Say whether what follows a title is no name: "Doctor, I", "Dr. Due to"."""
     from spacy.lang.en.stop_words import STOP_WORDS
 
+    from stages.lib.phi.safeguards import COMMON_WORDS
+
     words = re.findall(r"[^\W\d_]+", name.casefold())
-    return all(word in STOP_WORDS or word in TITLES for word in words)
+    return all(word in STOP_WORDS or word in TITLES or word in COMMON_WORDS for word in words)
+
+
+def _span(result: RecognizerResult) -> Span:
+    return Span(result.start, result.end, PLACEHOLDER_OF.get(result.entity_type, result.entity_type))
 
 
 def _is_unsure(result: RecognizerResult) -> bool:

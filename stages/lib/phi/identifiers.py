@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 VALUE = r"#?(?=[\w/-]*\d[\w/-]*\d)[A-Za-z0-9](?:[\w/-]|\.(?=\w)){2,}(?: \d{2,}(?![\w/%]))*"
 # a label that names nothing but an identifier
 STRONG = (
-    r"\b(?i:MRNs?|MR ?#|medical record|health record|hospital number|hospital|patient (?:id|number|no)|social security|SSN|"
+    r"\b(?i:MRNs?|MR ?#|medical record|health record|hospital|patient|social security|SSN|"
     r"SS#|NPI|DEA|passport|driver['\u2019]?s?'? licen[cs]e|(?:medical )?licen[cs]e|licen[cs]e plate|plate|VIN|"
     r"IMEI|UDI|IBAN|routing|account|acct|a/c|credit card|policy|member(?:ship)?|subscriber|beneficiary|insurance|"
     r"health plan|medicare|medicaid|NHS|badge|accession|encounter|serial|certificate|registration|fax|pager|tax|"

@@ -25,16 +25,16 @@ LABEL = (
     r"\b(?i:(?:patient|pt|first|last|full|family|given|maiden|middle|mother['\u2019]?s|father['\u2019]?s|spouse|guardian|"
     r"contact|provider|physician)?(?:['\u2019]s)? ?names?(?: is| was)?|named|called|attending(?: physician)?|"
     r"referring (?:physician|doctor|provider)|pcp|physician|surgeon|provider|cardiologist|neurologist|oncologist|"
-    r"next of kin|nok|re|regarding|emergency contact|signed(?: by)?|dictated by|reviewed by|seen by|cc|patient|pt|client|insured|"
-    r"guarantor|witness|dear)"
+    r"next of kin|nok|re|regarding|emergency contact|signed(?: by)?|dictated by|reviewed by|seen by|cc|patient|pt|"
+    r"client|insured|guarantor|witness|dear)"
 )
 # shapes that clinical words have too: "Brachydactyly, Hypotonia"; these pass the safeguards like what NER finds
 SHAPES = {
-    "last, first": rf"\b{LAST_FIRST}",
+    "last, first": rf"\b(?=\p{{L}}{{2}}){LAST_FIRST}",
     "after age and sex": rf"\b\d{{1,3}} ?(?i:yo|y/o|y\.o\.|mo|wo|do|years?[- ]old|y) ?[MF],? \K{NAME}",
 }
 FORMATS = {
-    "below a greeting": rf"\b(?i:regards|sincerely|faithfully|thanks|thank you|wishes|yours),?\s{{1,3}}\K{NAME}",
+    "below a greeting": rf"\b(?i:regards|sincerely|faithfully|thanks|thank you|yours),?\s{{1,3}}\K{NAME}",
     "after a title": rf"{TITLE} ?{NAME}",
     "after a label": rf"{LABEL}(?::| is|,)? ?[:\-\u2013]? ?\K(?:{LAST_FIRST}|{PART} {NAME})",
     "after a label and a colon": rf"{LABEL} ?: ?\K{NAME}",

@@ -35,8 +35,9 @@ FACILITY = (
 )
 REST = rf"(?:(?:[,.\s>]{{1,6}}(?:{WORD}|{LINK})){{1,8}}[,\s>]{{1,6}}\d{{4,6}}(?:-\d{{3,4}})?\b)?"
 CODE = r"[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}"  # of the United Kingdom
+TOKEN = rf"(?:[\p{{Lu}}\d#][\w\p{{M}}.'\u2019/-]*|{LINK}|(?:al|pl|ul|os)\.|nad)"
 PLACES = {
-    "after a label": r"\b(?i:address)(?i: is|:)\s{1,3}\K[^\n]{4,90}?(?=\.\s|\n|\.?$)",
+    "after a label": r"\b(?i:address)(?i: is|:)\s{1,3}\K[^\n]{4,90}?(?=\.\s+\p{Lu}\p{Ll}+ \p{Ll}|\s*\n|\.?\s*$)",
     "number and street": rf"(?<![\w.])(?:\d{{1,6}} )?\d{{1,6}}[A-Za-z]?,? (?:{WORD} ){{1,5}}{STREET}"
     rf"(?:,? {UNIT})?{REST}",
     "number and compound": rf"\b(?:\d{{1,6}} )?\p{{Lu}}\p{{L}}+{COMPOUND} ?\d+[A-Za-z]?\b|"
@@ -54,7 +55,7 @@ PLACES = {
 }
 # shapes that a list of findings has too: these pass the safeguards like what NER finds
 SHAPES = {
-    "line with a code": rf"(?m)^[^\n.:]{{3,60}},? [^\n.:]*?(?:{CODE}|\d{{2}}-\d{{3}}|\d{{5,6}})\b[^\n.:]{{0,30}}$",
+    "line with a code": rf"(?m)^(?=[^\n]*(?:{CODE}|\d\d-\d{{3}}|\d{{5,6}})){TOKEN}(?:,? {TOKEN}){{2,11}}$",
     "number, words, number": rf"(?<![\w.,/-])\d{{1,6}} (?:\d{{1,6}} )?{WORDS} \d{{1,4}}[A-Za-z]?\b(?:,? {UNIT})?{REST}",
 }
 PARTNERS = {"partners": rf"\b{WORD}, {WORD} and {WORD}\b"}

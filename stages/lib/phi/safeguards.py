@@ -40,7 +40,7 @@ COMMON = (
     "positive left right upper lower type stage grade phase day week month year type class she he they his her their "
     "the a an of and in on for with to from hpi pmh ros bp hr rr temp labs vitals abdomen chest head neck skin eyes "
     "ears nose throat back please note thanks thank hello hi hey dear "
-    "obs hx fhx pmhx shx tel fax re nok arr tx rx dx sx pt dad mom mum"
+    "obs hx fhx pmhx shx tel fax re nok arr tx rx dx sx pt dad mom mum i've i'm i'll i'd it's also"
 )
 COMMON_WORDS = frozenset(COMMON.split())
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
@@ -61,7 +61,7 @@ def is_clinical(text: str, span: Span, lexicon: Lexicon) -> bool:
         or EPONYM.match(after)
         or LAST_HEAD.search(found)
         or COUNTRIES.match(found)
-        or any(map(_holds_measure, words))
+        or (len(words) < 4 and any(map(_holds_measure, words)))
     ):
         return True
     if not any(word[0].isupper() for word in words):
@@ -78,10 +78,13 @@ def _holds_measure(word: str) -> bool:
 
 
 def _stays(word: str, *, placed: bool, lexicon: Lexicon) -> bool:
+    if word.lower().replace("\u2019", "'") in COMMON_WORDS:
+        return True
     parts = [part for part in re.split(r"['\u2019-]", word) if len(part) > 1] or [word]
     return all(
         part.lower() in COMMON_WORDS
         or not part[0].isalpha()
+        or len(part) == 1
         or (part[0].islower() and not lexicon.is_name(part))
         or (len(part) <= 6 and sum(map(str.isupper, part)) > 1 and not placed)
         or lexicon.is_clinical(part)
