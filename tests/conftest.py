@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,21 +90,7 @@ def make_workspace(tiny_model: Path, ner_models: Path) -> Callable[[Path], Path]
 @pytest.fixture
 def workspace(tmp_path: Path, make_workspace: Callable[[Path], Path]) -> Path:
     """Return a fresh workspace of the tiny pipeline."""
-    return make_workspace(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def dvc() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return a function that runs dvc in a workspace, with this Python on PATH."""
-
-    def run(workspace: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        command = [sys.executable, "-m", "dvc", *arguments]
-        done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
-
-    return run
+    return make_workspace(tmp_path / "workspace")
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

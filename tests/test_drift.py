@@ -191,3 +191,10 @@ def test_the_lock_satisfies_pyproject() -> None:
         version = locked().get(canonicalize_name(requirement.name))
         assert version, f"{requirement.name} is not locked: make lock"
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement} against {version}: make lock"
+
+
+def test_the_generated_parts_of_the_readme_are_current() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.readme", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-
-Dvc = Callable[..., subprocess.CompletedProcess[str]]
+from toy_pipeline import dvc
 
 
 @pytest.fixture(scope="module")
-def finished(
-    tmp_path_factory: pytest.TempPathFactory, make_workspace: Callable[[Path], Path], dvc: Dvc
-) -> tuple[Path, str]:
+def finished(tmp_path_factory: pytest.TempPathFactory, make_workspace: Callable[[Path], Path]) -> tuple[Path, str]:
     """Return a workspace in which `dvc repro` has run, and what it printed."""
-    workspace = make_workspace(tmp_path_factory.mktemp("pipeline"))
+    workspace = make_workspace(tmp_path_factory.mktemp("pipeline") / "workspace")
     done = dvc(workspace, "repro")
     return workspace, done.stdout + done.stderr
 
 
-def test_a_second_repro_has_nothing_to_do(finished: tuple[Path, str], dvc: Dvc) -> None:
+def test_a_second_repro_has_nothing_to_do(finished: tuple[Path, str]) -> None:
     assert "up to date" in dvc(finished[0], "repro").stdout
 
 
@@ -44,7 +40,8 @@ def test_every_model_gives_a_probability_distribution_for_every_test_record(fini
     assert predictions[diagnoses].sum(axis=1).to_numpy() == pytest.approx(1)
     test = set(pd.read_parquet(data / "test.parquet")["record_id"])
     for model in ("tuned", "majority", "tfidf", "probe"):
-        assert set(predictions.query("model == @model and split == 'test'")["record_id"]) == test
+        rows = predictions[(predictions["model"] == model) & (predictions["split"] == "test")]
+        assert set(rows["record_id"]) == test
 
 
 def test_metrics_are_flat_rounded_and_agree_with_the_predictions_in_git(finished: tuple[Path, str]) -> None:

@@ -16,19 +16,14 @@ from stages.report import headline, table, verdict
 
 def parts() -> dict[str, str]:
     """Return the generated text by the name of its markers."""
-    results, bounds = (
-        json.loads(Path("metrics/evaluation.json").read_text()),
-        read_intervals(Path("metrics/intervals.csv")),
-    )
+    results = json.loads(Path("metrics/evaluation.json").read_text())
+    intervals = read_intervals(Path("metrics/intervals.csv"))
     stages = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
     size = f"{results['diagnoses']} diagnoses, {results['test_cases']:,} test cases, simulated patients."
-    dag = subprocess.run(
-        [sys.executable, "-m", "dvc", "dag", "--md"], capture_output=True, text=True, check=True
-    ).stdout
     return {
         "results": f"{headline(results, intervals)}\n\n{size} {verdict(intervals)}",
         "stages": table(["stage", "what it does"], [[f"`{name}`", stage["desc"]] for name, stage in stages.items()]),
-        "dag": dag.strip(),
+        "dag": subprocess.check_output([sys.executable, "-m", "dvc", "dag", "--md"], text=True).strip(),
     }
 
 
