@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 from stages import train
+from stages.lib import learner as learning
 from stages.lib import model
 from stages.lib.params import read_params
 from stages.lib.records import read_records
@@ -36,12 +37,12 @@ def measure(width_step: int, *, steps: int) -> dict[str, float]:
     records = read_records(Path("data/train.parquet"))
     tokens = model.tokenize(records["text"].tolist(), tokenizer, max_length=params.model.max_length)
     diagnoses = sorted(records["diagnosis"].unique())
-    notes = train.Notes(tokens, [diagnoses.index(diagnosis) for diagnosis in records["diagnosis"]])
+    notes = learning.Notes(tokens, [diagnoses.index(diagnosis) for diagnosis in records["diagnosis"]])
     trunk, head = train.build(params, base, classes=len(diagnoses))
-    learner = train.Learner(trunk.to(device), head.to(device), tokenizer.pad_token_id, params.compute, device)
-    step = train._stepper(learner, params.train, notes=len(tokens))
+    learner = learning.Learner(trunk.to(device), head.to(device), tokenizer.pad_token_id, params.compute, device)
+    step = learning.stepper(learner, params.train, notes=len(tokens))
     lengths = [len(ids) for ids in tokens]
-    batches = model.bucketed(lengths, params.train.batch_size, generator=torch.Generator().manual_seed(params.seed))
+    batches = learning.bucketed(lengths, params.train.batch_size, generator=torch.Generator().manual_seed(params.seed))
     started, done = time.monotonic(), 0
     for rows in islice(batches, steps):
         step(learner.losses(notes, rows)[0].mean())
@@ -63,7 +64,13 @@ def main() -> None:
     found: dict[int, list[dict[str, float]]] = {width_step: [] for width_step in STEPS_OF_WIDTH}
     for _ in range(options.repeats):
         for width_step, runs in found.items():
-            command = [sys.executable, "-m", "benchmarks.train", f"--steps={options.steps}", f"--width-step={width_step}"]
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.train",
+                f"--steps={options.steps}",
+                f"--width-step={width_step}",
+            ]
             runs.append(json.loads(subprocess.check_output(command, text=True).splitlines()[-1]))
     reference = statistics.median(run["speed"] for run in found[1])
     print("| widths rounded to | tokens/s | ratio | peak memory, MiB |\n| --- | --- | --- | --- |")

@@ -73,7 +73,7 @@ def evaluate(
             "expected_calibration_error": metrics.expected_calibration_error(calibrated[model], seed=params.seed),
             "temperature": temperature,
         }
-        log.info("%s: test accuracy %.3f", model, points[model]["accuracy"])
+        log.info("%s: accuracy %.3f", model, points[model]["accuracy"])
     bounds = with_intervals(calibrated, points, params)
     for model in points:
         summary[model] |= _bounds(bounds[model], ["accuracy", "macro_f1"])

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.lib.learner import bucketed
 from stages.lib.model import (
     Compute,
     Specification,
-    bucketed,
     embed,
     load_classifier,
     load_tokenizer,

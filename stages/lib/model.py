@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -156,20 +156,6 @@ def embed(
             rows = order[first : first + compute.batch_size]
             states[rows] = pooled(trunk, pad([tokens[row] for row in rows], pad_id, device)).cpu().numpy()
     return states
-
-
-def bucketed(lengths: Sequence[int], batch_size: int, *, generator: torch.Generator) -> Iterator[list[int]]:
-    """Yield one epoch of shuffled batches whose notes are of like length."""
-    import torch
-
-    shuffled = torch.randperm(len(lengths), generator=generator).tolist()
-    pool = batch_size * 16
-    batches = []
-    for first in range(0, len(shuffled), pool):
-        near = sorted(shuffled[first : first + pool], key=lambda index: lengths[index])
-        batches += [near[start : start + batch_size] for start in range(0, len(near), batch_size)]
-    for index in torch.randperm(len(batches), generator=generator).tolist():
-        yield batches[index]
 
 
 def save_classifier(trunk: Any, head: torch.nn.Linear, specification: Specification, adapter: Path) -> None:
