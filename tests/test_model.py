@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.lib.learner import bucketed
+from stages.lib.learner import Learner, Notes, bucketed, fit
 from stages.lib.model import (
     Compute,
     Specification,
@@ -70,6 +70,35 @@ def test_a_classifier_predicts_the_same_after_it_was_saved_and_loaded(
     np.testing.assert_allclose(before, after, atol=1e-4)
     assert (loaded_head.weight == head.weight).all()
     assert specification == Specification(["a", "b", "c"], layers, 32)
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "qwen3"])
+def test_another_family_trains_and_predicts_by_its_folder_alone(family: str, tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    tokenizer = load_tokenizer(tiny_model)
+    tokenizer.save_pretrained(tmp_path)
+    sizes = {"vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
+    config = AutoConfig.for_model(family, **sizes, intermediate_size=32, num_key_value_heads=1, head_dim=8)
+    torch.manual_seed(0)
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    trunk, head = build(parameters(layers=2), tmp_path, classes=3)
+    tokens = tokenize(TEXTS, load_tokenizer(tmp_path), max_length=32)
+    learner = Learner(trunk, head, tokenizer.pad_token_id, COMPUTE, start(COMPUTE))
+    notes = Notes(tokens, [0, 1, 2, 0, 1, 2])
+    history = fit(learner, {"train": notes, "validation": notes}, parameters().train, seed=1)
+    assert [row["epoch"] for row in history] == [1]
+    assert embed(trunk, tokens, pad_id=0, compute=COMPUTE, device=start(COMPUTE)).shape == (6, 16)
+
+
+def test_a_loss_that_is_no_number_stops_with_what_to_change(tiny_model: Path) -> None:
+    trunk, head = build(parameters(), tiny_model, classes=3)
+    head.bias.data.fill_(float("nan"))
+    notes = Notes(tokenize(TEXTS, load_tokenizer(tiny_model), max_length=32), [0, 1, 2, 0, 1, 2])
+    learner = Learner(trunk, head, 0, COMPUTE, start(COMPUTE))
+    with pytest.raises(StageError, match=r"the loss is not finite in epoch 1; lower train.learning_rate"):
+        fit(learner, {"train": notes, "validation": notes}, parameters().train, seed=1)
 
 
 def test_too_many_layers_name_the_parameter(tiny_model: Path) -> None:
