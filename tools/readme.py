@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,10 +27,13 @@ def parts() -> dict[str, str]:
 
 
 def updated(readme: str) -> str:
-    """Return the README with every marked part replaced."""
+    """Return the README with every marked part replaced; each must be there once."""
     for name, text in parts().items():
-        marked = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-        readme = marked.sub(rf"\g<1>{text}\g<2>", readme)
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        if readme.count(begin) != 1 or readme.count(end) != 1:
+            sys.exit(f"error: README.md: the markers of '{name}' must be there once")
+        before, _, rest = readme.partition(begin)
+        readme = before + begin + text + end + rest.partition(end)[2]
     return readme
 
 
