@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,8 @@ def check(
     Returns, by the name of the expectation, `success`, `column` (None for a whole table), and what the library counted
     or observed. The site shows no value of a table, and the same tables give the same bytes.
     """
+    os.environ["TZ"] = "UTC"  # the site shows local time
+    time.tzset()
     import great_expectations as gx
     from great_expectations.core.run_identifier import RunIdentifier
 
