@@ -108,7 +108,7 @@ def tokenize(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, max_le
 def pad(tokens: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
     """Return `input_ids` and `attention_mask` of shape (notes, longest), the longest rounded up.
 
-    Few widths let the CPU's kernels be used again: memory stays flat, and training is a fifth faster.
+    Few widths let the CPU's kernels be used again, and memory stays flat (benchmarks/train.py).
     """
     import torch
 
