@@ -15,7 +15,7 @@ from stages.sources.findings import avoiding, finding_probabilities
 from stages.sources.hpo import HpoParams, World, make_world, simulate
 from stages.sources.identities import invent
 from stages.sources.notes import SLOT, fill, read_voices, write_note
-from tests.toy_sources import write_ontology
+from tests.toy_sources import HPO, write_ontology
 
 ENTITIES = {
     "PERSON",
@@ -31,16 +31,7 @@ ENTITIES = {
 
 
 def params(**changes: float) -> HpoParams:
-    values = {
-        "patients_per_diagnosis": 20,
-        "findings": 5,
-        "minimum_findings": 3,
-        "noise": 0.5,
-        "imprecision": 0.2,
-        "absent": 2,
-        "family_history": 0.3,
-    }
-    return HpoParams(**(values | changes))
+    return HpoParams(**(HPO | {"patients_per_diagnosis": 20} | changes))
 
 
 @pytest.fixture(scope="module")
