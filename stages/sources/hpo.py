@@ -1,181 +1,125 @@
 """Simulate patients of rare diseases from the Human Phenotype Ontology, and write a note about each.
 
-Whether a term is told is a coin of its own, given the disease (`findings.finding_probabilities`), so that the best
-possible answer to the findings can be computed. What a note denies and what it says of relatives does not depend on
-the diagnosis beyond the findings.
+What is told and denied of a patient follows the generative model of `likelihood`, so that the best possible answer is
+known; a note's voice, wording, identifiers and what it says of relatives do not depend on the diagnosis.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from stages.lib.stage import Strict, progress
-from stages.sources.batch import Batch, rejected_table
-from stages.sources.cohort import Disease, read_cohort
-from stages.sources.findings import Phenome, avoiding, finding_probabilities, read_phenome
-from stages.sources.identities import Pools, invent, make_pools
-from stages.sources.notes import Voice, read_voices, write_note
+from stages.lib.phenotypes.cohort import OLDEST, UNUSUAL, Disease
+from stages.lib.phenotypes.likelihood import FindingModel, Rates, Scorer
+from stages.lib.phenotypes.world import cohort, make_model, note_words
+from stages.lib.stage import StageError, Strict, progress
+from stages.sources.cases import Case, Inputs
+from stages.sources.identities import make_pools
+from stages.sources.narration import Narrator, chosen_voices, known_voice, template_words
 
 if TYPE_CHECKING:
     import numpy as np
 
+VoiceName = Annotated[str, AfterValidator(known_voice)]
+
 
 class HpoParams(Strict):
-    """How patients are simulated: protocols of published evaluations, fixed before any model was trained."""
+    """How patients are simulated."""
 
+    cohort: Literal["curated", "shared"] | Annotated[int, Field(ge=2, le=2000)]
+    """Diseases: those of cohort.yaml, those of the other sources, or so many of the best annotated ones of ORPHA."""
     patients_per_diagnosis: int = Field(ge=1, le=100_000)
-    """Patients of each disease of cohort.yaml, with one note each."""
-    findings: float = Field(ge=1, le=15)
-    """Expected number of the disease's own findings in a note. They are drawn by annotated frequency, as for the
-    evaluation of Phenomizer (Köhler et al. 2009, AJHG 85:457)."""
-    minimum_findings: int = Field(ge=1, le=5)
-    """A patient with fewer findings, noise included, is drawn again."""
-    noise: float = Field(ge=0, le=2)
-    """Unrelated findings expected per own finding, drawn by how many rare diseases have them. Phenomizer's evaluation
-    adds half as many random terms as a patient has features; those of Exomiser (Smedley et al. 2015, Nat Protoc
-    10:2004) and LIRICAL (Robinson et al. 2020, AJHG 107:403) add random terms, too."""
-    imprecision: float = Field(ge=0, le=1)
-    """Share of own findings told as a parent term: a clinician does not always know, or need, the precise one.
-    Phenomizer's evaluation replaces features by random ancestors; sources as above."""
-    absent: int = Field(ge=0, le=6)
-    """Most findings that a note denies; their number is uniform from 0."""
+    """Patients of each disease, with one note each."""
+    voices: list[VoiceName] = Field(min_length=1)
+    """Voices of notes.yaml that the notes are written in, drawn uniformly among those for the patient's age."""
+    rates: Rates
+    """How findings reach a note."""
     family_history: float = Field(ge=0, le=1)
     """Share of notes that tell a finding of a relative."""
 
 
-@dataclass(frozen=True)
-class World:
-    """What all patients share."""
+def read(params: HpoParams, inputs: Inputs) -> Iterator[Case]:
+    """Yield a note for each simulated patient.
 
-    phenome: Phenome
-    pools: Pools
-    voices: Sequence[Voice]
-
-
-def read(params: HpoParams, *, incoming: Path, ontology: Path, seed: int) -> Batch:
-    """Return a note for each simulated patient of the cohort; none is rejected."""
-    import pandas as pd
-
-    diseases = read_cohort()
-    world = make_world(ontology, diseases=diseases, seed=seed)
-    cases = simulate(params, world=world, diseases=diseases, seed=seed)
-    total = params.patients_per_diagnosis * len(diseases)
-    return Batch(pd.DataFrame(progress(cases, description="simulating patients", total=total)), rejected_table())
-
-
-def make_world(ontology: Path, *, diseases: Sequence[Disease], seed: int) -> World:
-    """Read the ontology and fill the pools, without any wording or name that shares a word with a diagnosis."""
-    allowed = avoiding(disease.name for disease in diseases)
-    return World(read_phenome(ontology, allowed=allowed), make_pools(seed, allowed=allowed), read_voices())
+    Annotations that cite a publication of the other sources are not used. Raises StageError where phenotype.hpoa knows
+    none of the diseases.
+    """
+    diseases = cohort(params.cohort, ontology=inputs.ontology, shared=inputs.diagnoses, reserved=template_words())
+    allowed = note_words(diseases, strict=params.cohort != "shared")
+    model = make_model(
+        inputs.ontology, diseases=diseases, rates=params.rates, allowed=allowed, without=inputs.publications
+    )
+    if not model.diseases:
+        raise StageError(
+            "params.yaml: acquire.hpo.cohort: 'shared': phenotype.hpoa has none of the other sources' diagnosis_code; "
+            "it knows OMIM, ORPHA and DECIPHER ids"
+        )
+    narrator = Narrator(chosen_voices(params.voices), make_pools(inputs.seed, allowed=allowed))
+    cases = simulate(params, model=model, narrator=narrator, seed=inputs.seed)
+    yield from progress(
+        cases, description="simulating patients", total=params.patients_per_diagnosis * len(model.diseases)
+    )
 
 
-def simulate(params: HpoParams, *, world: World, diseases: Sequence[Disease], seed: int) -> Iterator[dict[str, Any]]:
+def simulate(params: HpoParams, *, model: FindingModel, narrator: Narrator, seed: int) -> Iterator[Case]:
     """Yield a record per patient; each depends on the seed, its disease and its number alone."""
-    denied = _deniable(world.phenome)
-    for disease in diseases:
-        probabilities = {
-            sex: finding_probabilities(
-                world.phenome,
-                disease.id,
-                sex=sex,
-                findings=params.findings,
-                noise=params.noise,
-                imprecision=params.imprecision,
-            )
-            for sex in ("female", "male")
-        }
+    relatives = _either_sex(model)
+    scorers: dict[bytes, Scorer] = {}
+    for row, disease in enumerate(model.diseases):
         for number in range(params.patients_per_diagnosis):
             identifier = f"{disease.id}/{number}"
             random = Random(_seed(seed, identifier))
-            sex = "male" if random.random() < disease.male else "female"
-            told = _draw(probabilities[sex], minimum=params.minimum_findings, seed=_seed(seed, identifier))
-            age = _age(random.uniform(*disease.ages))
-            case = _note(told, params=params, world=world, sex=sex, age=age, random=random, denied=denied)
-            yield case | {
+            sex, age = _demography(disease, random)
+            possible = model.phenome.possible(sex=sex, age=age)
+            scorer = scorers.get(possible.tobytes()) or scorers.setdefault(possible.tobytes(), Scorer(model, possible))
+            told, denied = scorer.draw(row, seed=_seed(seed, identifier))
+            wordings = model.phenome.wordings
+            trait = wordings[_any(relatives, model, random)] if random.random() < params.family_history else None
+            note = narrator.narrate(
+                random,
+                findings=[wordings[term] for term in told],
+                excluded=[wordings[term] for term in denied],
+                trait=trait,
+                sex=sex,
+                age=age,
+            )
+            yield note | {
                 "record_id": identifier,
                 "patient_id": identifier,
                 "groups": [],
                 "diagnosis": disease.name,
                 "diagnosis_code": disease.id,
+                "age": age,
+                "sex": sex,
+                "phenotypes": told,
+                "excluded_phenotypes": denied,
             }
 
 
-def _note(
-    told: Sequence[int],
-    *,
-    params: HpoParams,
-    world: World,
-    sex: str,
-    age: float,
-    random: Random,
-    denied: np.ndarray,
-) -> dict[str, Any]:
-    """Give findings an identity, a voice and words."""
-    phenome = world.phenome
-    voice = random.choice([voice for voice in world.voices if voice.ages[0] <= age < voice.ages[1]])
-    words = phenome.wordings[voice.wording]
-    findings = [phenome.terms[index] for index in told]
-    excluded = {ancestor for term in findings for ancestor in phenome.ancestors(term)}
-    absent = dict.fromkeys(_any(denied, phenome, random) for _ in range(random.randint(0, params.absent)))
-    trait = random.choice(words[_any(denied, phenome, random)]) if random.random() < params.family_history else None
-    identity, date = invent(world.pools, random, sex=sex, age=age)
-    note = write_note(
-        voice,
-        random,
-        findings=[random.choice(words[term]) for term in findings],
-        absent=[random.choice(words[term]) for term in absent if term not in excluded],
-        trait=trait,
-        identity=identity,
-        sex=sex,
-        age=age,
-    )
-    return {
-        "text": note.text,
-        "age": age,
-        "sex": sex,
-        "date": date,
-        "voice": note.voice,
-        "phenotypes": findings,
-        "phi": note.phi,
-    }
+def _demography(disease: Disease, random: Random) -> tuple[str, float]:
+    """Draw sex and age; the age in full years, below two in full months, at least one."""
+    sex = "male" if random.random() < disease.male else "female"
+    years = random.uniform(0, OLDEST) if random.random() < UNUSUAL else random.uniform(*disease.ages)
+    return sex, math.floor(years) if years >= 2 else round(max(1, math.floor(years * 12)) / 12, 4)
 
 
-def _draw(probabilities: np.ndarray, *, minimum: int, seed: int) -> list[int]:
-    """Flip every term's coin until at least `minimum` terms are told; return their positions."""
+def _either_sex(model: FindingModel) -> np.ndarray:
+    """Return the cumulative probability of being asked for, of the terms that fit any grown-up relative."""
     import numpy as np
 
-    generator = np.random.default_rng(seed)
-    while True:
-        told: list[int] = np.flatnonzero(generator.random(len(probabilities)) < probabilities).tolist()
-        if len(told) >= minimum:
-            return told
+    phenome = model.phenome
+    fits = phenome.possible(sex="male", age=50) & phenome.possible(sex="female", age=50)
+    return np.cumsum(phenome.asked * fits)
 
 
-def _deniable(phenome: Phenome) -> np.ndarray:
-    """Return the cumulative prevalence of the terms that fit anyone, whatever their sex."""
-    import numpy as np
-
-    either = [not any(term in terms for terms in phenome.one_sex.values()) for term in phenome.terms]
-    return np.cumsum(phenome.prevalence * either)
-
-
-def _any(cumulative: np.ndarray, phenome: Phenome, random: Random) -> str:
-    """Return a term, drawn by prevalence."""
-    position = int(cumulative.searchsorted(random.random() * cumulative[-1], side="right"))
-    return phenome.terms[position]
-
-
-def _age(years: float) -> float:
-    """Round down to full years, under two years of age to full months, at least one."""
-    return math.floor(years) if years >= 2 else round(max(1, math.floor(years * 12)) / 12, 2)
+def _any(cumulative: np.ndarray, model: FindingModel, random: Random) -> str:
+    """Return a term, drawn by its probability."""
+    return model.phenome.terms[int(cumulative.searchsorted(random.random() * cumulative[-1], side="right"))]
 
 
 def _seed(seed: int, identifier: str) -> int:
