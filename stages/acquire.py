@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from hmac import HMAC
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from stages.lib.records import write_records
-from stages.lib.stage import In, Out, StageError, Strict, log, run
-from stages.sources import files, hpo, phenopackets
-from stages.sources.batch import Batch
+from stages.lib.records import schema, write_patients
+from stages.lib.stage import In, Out, StageError, Strict, log, progress, run
+from stages.sources import feedback, fhir, files, hpo, hub, phenopackets
+from stages.sources.cases import Case, Inputs, Rejected
+from stages.sources.cells import fit
+from stages.sources.feedback import FeedbackParams
+from stages.sources.fhir import FhirParams
 from stages.sources.files import FileParams
 from stages.sources.hpo import HpoParams
+from stages.sources.hub import HubParams
+from stages.sources.incoming import shown
 from stages.sources.phenopackets import PhenopacketsParams
-from stages.sources.pseudonyms import pseudonymised, read_key
-
-if TYPE_CHECKING:
-    import pandas as pd
+from stages.sources.pseudonyms import OWN_IDS, pseudonymised, read_key
+from stages.sources.spool import Spool, spool
+from stages.sources.tally import Rejections, Tally, summary
 
 # A source is a module with a function `read` and a parameter of its name.
-SOURCES = {"files": files, "hpo": hpo, "phenopackets": phenopackets}
+SOURCES = {"feedback": feedback, "fhir": fhir, "files": files, "hpo": hpo, "hub": hub, "phenopackets": phenopackets}
 
 
 def _known(name: str) -> str:
@@ -45,6 +51,12 @@ class AcquireParams(Strict):
     """Published patients."""
     files: list[FileParams]
     """A user's own files."""
+    hub: list[HubParams]
+    """Published tables that `fetch` brings."""
+    fhir: FhirParams | None
+    """A bulk export of FHIR resources; null where 'fhir' is no source."""
+    feedback: FeedbackParams | None
+    """Adjudicated cases; null where 'feedback' is no source."""
 
     @field_validator("sources")
     @classmethod
@@ -53,12 +65,19 @@ class AcquireParams(Strict):
             raise ValueError("name each source once")
         return sources
 
-    @field_validator("files")
+    @field_validator("files", "hub")
     @classmethod
-    def _some(cls, items: list[FileParams], info: ValidationInfo) -> list[FileParams]:
-        if not items and "files" in info.data.get("sources", []):
-            raise ValueError("list at least one file, or take 'files' out of acquire.sources")
+    def _some(cls, items: list[Any], info: ValidationInfo) -> list[Any]:
+        if not items and info.field_name in info.data.get("sources", []):
+            raise ValueError(f"list at least one file, or take '{info.field_name}' out of acquire.sources")
         return items
+
+    @field_validator("fhir", "feedback")
+    @classmethod
+    def _given(cls, section: Any, info: ValidationInfo) -> Any:
+        if section is None and info.field_name in info.data.get("sources", []):
+            raise ValueError(f"say where its data are, or take '{info.field_name}' out of acquire.sources")
+        return section
 
 
 class Params(Strict):
@@ -70,80 +89,69 @@ class Params(Strict):
     """Where cases come from."""
 
 
-def acquire(params: Params, incoming: In, ontology: In, raw: Out, rejected: Out, acquisition: Out) -> None:
-    """Read cases from every source into one schema, under keyed pseudonyms."""
-    import pandas as pd
+def acquire(params: Params, incoming: In, fetched: In, ontology: In, raw: Out, rejected: Out, acquisition: Out) -> None:
+    """Read cases from every source into one schema, under keyed pseudonyms, sorted by patient."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    key = read_key(params.acquire.key_fingerprint, warn="files" in params.acquire.sources)
-    records, refused = [], []
-    for source in params.acquire.sources:
-        batch: Batch = SOURCES[source].read(
-            getattr(params.acquire, source), incoming=incoming, ontology=ontology, seed=params.seed
+    key = read_key(params.acquire.key_fingerprint, warn=any(name in OWN_IDS for name in params.acquire.sources))
+    tally = Tally()
+    inputs = Inputs(
+        incoming, fetched, ontology, params.seed, diagnoses=tally.names, publications=tally.publications.keys()
+    )
+    columns = pa.schema([(name, pa.string()) for name in ("source", "file", "row", "reason")])
+    with spool(beside=raw) as cases, pq.ParquetWriter(rejected, columns) as writer:
+        rejections = Rejections(writer)
+        for case in read_cases(params.acquire, inputs, key=key, rejections=rejections):
+            tally.add(case)
+            cases.add(case)
+        rejections.write()
+        require_unique(cases)
+        require_usable(tally, rejections, most=params.acquire.max_rejected)
+        patients = write_patients(
+            progress(cases.tables(), description="sorting by patient"), raw, columns=schema(phi=tally.phi)
         )
-        log.info("%s: %s records, %s rows rejected", source, f"{len(batch.records):,}", f"{len(batch.rejected):,}")
-        refused.append(batch.rejected.assign(source=source))
-        if len(batch.records):
-            require_unique(batch.records, source=source)
-            records.append(pseudonymised(batch, source=source, key=key))
-    table = pd.concat(refused, ignore_index=True)[["source", "file", "row", "reason"]]
-    usable = pd.concat(records, ignore_index=True) if records else pd.DataFrame({"diagnosis": []})
-    require_usable(usable, table, most=params.acquire.max_rejected)
-    write_records(usable, raw)
-    table.to_parquet(rejected, index=False)
-    acquisition.write_text(json.dumps(summary(usable, table), indent=2) + "\n", encoding="utf-8")
+    counts = summary(tally, rejections.reasons, patients=patients)
+    acquisition.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
 
 
-def require_unique(records: pd.DataFrame, *, source: str) -> None:
-    """Raise StageError, naming rows and not the id, where a record id occurs twice."""
-    same = records[records["record_id"].duplicated(keep=False)]
-    if same.empty:
+def read_cases(params: AcquireParams, inputs: Inputs, *, key: HMAC, rejections: Rejections) -> Iterator[Case]:
+    """Yield the cases of all sources under pseudonyms, simulated patients last; hand over what is rejected."""
+    for source in sorted(params.sources, key=lambda name: name == "hpo"):
+        read, refused = 0, rejections.reasons.total()
+        for item in SOURCES[source].read(getattr(params, source), inputs):
+            checked = item if isinstance(item, Rejected) else fit(item)
+            if isinstance(checked, Rejected):
+                rejections.add(checked, source=source)
+            else:
+                read += 1
+                yield pseudonymised(checked, source=source, key=key)
+        refused = rejections.reasons.total() - refused
+        log.info("%s: %s records, %s rows rejected", source, f"{read:,}", f"{refused:,}")
+
+
+def require_unique(cases: Spool) -> None:
+    """Raise StageError, naming rows and not the id, where a record id occurs twice in a source."""
+    count, places = cases.duplicates()
+    if not count:
         return
-    first = same[same["record_id"] == same["record_id"].iloc[0]]
-    (file, row), (other, another), *_ = zip(first["file"], first["row"], strict=True)
+    (source, file, row), (_, other, another) = (tuple(map(shown, place)) for place in places[:2])
     where = f"rows {row} and {another} of {file}" if file == other else f"row {row} of {file} and {another} of {other}"
-    raise StageError(
-        f"{source}: duplicate id in {where} ({same['record_id'].nunique():,} such ids); ids must be unique in a source"
-    )
+    raise StageError(f"{source}: duplicate id in {where} ({count:,} such ids); ids must be unique in a source")
 
 
-def require_usable(usable: pd.DataFrame, rejected: pd.DataFrame, *, most: float) -> None:
+def require_usable(tally: Tally, rejections: Rejections, *, most: float) -> None:
     """Raise StageError where too many rows are rejected, none is left, or all have one diagnosis."""
-    total = len(usable) + len(rejected)
-    reasons = "; ".join(
-        f"{reason}: {len(rows):,} (first: row {rows['row'].iloc[0]} of {rows['file'].iloc[0]})"
-        for reason, rows in rejected.groupby("reason")
-    )
-    if len(rejected) > most * total:
+    refused, told = rejections.reasons.total(), rejections.told()
+    total = tally.records + refused
+    if refused > most * total:
         raise StageError(
-            f"acquire: {len(rejected):,} of {total:,} rows can't be used; acquire.max_rejected is {most}: {reasons}"
+            f"acquire: {refused:,} of {total:,} rows can't be used; acquire.max_rejected is {most}: {told}"
         )
-    if usable.empty:
-        raise StageError(
-            f"acquire: no usable row{f': {reasons}' if reasons else ''}; see the parameters of the sources"
-        )
-    if usable["diagnosis"].nunique() < 2:
+    if not tally.records:
+        raise StageError(f"acquire: no usable row{told and ': ' + told}; see the parameters of the sources")
+    if len(tally.diagnoses) < 2:
         raise StageError("acquire: all rows have the same diagnosis; a model needs at least 2 to choose from")
-
-
-def summary(usable: pd.DataFrame, rejected: pd.DataFrame) -> dict[str, Any]:
-    """Return counts for a metric diff."""
-    cases = usable["diagnosis"].value_counts()
-    return {
-        "records": len(usable),
-        "patients": int(usable["patient_id"].nunique()),
-        "groups": int(usable["groups"].explode().nunique()),
-        "diagnoses": len(cases),
-        "min_cases_per_diagnosis": int(cases.min()),
-        "max_cases_per_diagnosis": int(cases.max()),
-        "records_by_source": _counts(usable["source"]),
-        "records_by_voice": _counts(usable["voice"]) if "voice" in usable else {},
-        "rejected": len(rejected),
-        "rejected_by_reason": _counts(rejected["reason"]),
-    }
-
-
-def _counts(values: pd.Series[str]) -> dict[str, int]:
-    return {str(name): int(count) for name, count in values.value_counts().sort_index().items()}
 
 
 if __name__ == "__main__":

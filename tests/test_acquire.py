@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
-from stages.acquire import Params, acquire
+from stages.acquire import SOURCES, Params, acquire
 from stages.lib.params import read_params
 from stages.lib.records import read_records, schema
 from stages.lib.stage import In, Out, StageError
+from stages.sources.cases import Case, Inputs
 from tests.toy_sources import CASES, FILE, HPO, STORE, document, phenopacket, write_archive, write_ontology
 
 KEY = "a key of at least sixteen bytes"
@@ -40,6 +43,7 @@ def run(folder: Path, ontology: Path, content: str = CASES, **changes: Any) -> P
     acquire(
         Params.model_validate(document(**changes)),
         incoming=In(incoming),
+        fetched=In(folder),
         ontology=In(ontology),
         raw=Out(folder / "raw.parquet"),
         rejected=Out(folder / "rejected.parquet"),
@@ -51,7 +55,7 @@ def run(folder: Path, ontology: Path, content: str = CASES, **changes: Any) -> P
 def test_all_sources_share_one_schema_and_unique_ids(tmp_path: Path, ontology: Path) -> None:
     run(tmp_path, ontology, sources=["hpo", "files", "phenopackets"])
     records = read_records(tmp_path / "raw.parquet")
-    assert list(records.columns) == schema().names
+    assert list(records.columns) == schema().names  # gold spans too, which the simulated patients have
     assert records["record_id"].is_unique
     assert all(
         record.startswith(f"{source}-") for record, source in zip(records["record_id"], records["source"], strict=True)
@@ -133,10 +137,10 @@ def test_the_public_key_is_warned_about_for_files_only(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         run(tmp_path, ontology, sources=["phenopackets"])
-        assert not caplog.records
+        assert not [record for record in caplog.records if record.levelno > logging.INFO]
         monkeypatch.setenv("DIFFERENTIAL_KEY", KEY)
         run(tmp_path, ontology)
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if record.levelno > logging.INFO] == ["WARNING"]
     assert FINGERPRINT in caplog.text
 
 
@@ -163,10 +167,26 @@ def test_a_gate_stops_in_one_line_without_ids(
     assert not (tmp_path / "raw.parquet").exists()
 
 
+def test_simulated_patients_come_last_and_know_what_came_before(
+    tmp_path: Path, ontology: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Inputs] = []
+
+    def read(params: Any, inputs: Inputs) -> Iterator[Case]:
+        seen.append(Inputs(**vars(inputs) | {"diagnoses": dict(inputs.diagnoses)}))
+        yield from ()
+
+    monkeypatch.setitem(SOURCES, "hpo", SimpleNamespace(read=read))
+    run(tmp_path, ontology, sources=["hpo", "phenopackets"])
+    assert seen[0].diagnoses == {"OMIM:0": "Toy disease 0", "OMIM:1": "Toy disease 1"}
+    assert list(seen[0].publications) == ["PMID:1000", "PMID:1001", "PMID:1002"]
+
+
 def test_the_same_parameters_give_the_same_bytes(tmp_path: Path, ontology: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         run(tmp_path / name, ontology, sources=["hpo", "phenopackets", "files"])
+        assert len(list((tmp_path / name).iterdir())) == 4  # data/incoming and three outputs, nothing else
     for name in ("raw.parquet", "rejected.parquet", "acquisition.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -174,14 +194,14 @@ def test_the_same_parameters_give_the_same_bytes(tmp_path: Path, ontology: Path)
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"sources": ["medqa2"]}, "acquire.sources[0]: 'medqa2': choose from files, hpo, phenopackets"),
+        ({"sources": ["medqa2"]}, "acquire.sources[0]: 'medqa2': choose from "),
         ({"sources": []}, "acquire.sources"),
         ({"sources": ["hpo", "hpo"]}, "name each source once"),
         ({"files": []}, "list at least one file"),
         ({"files": [FILE | {"file": "../x.csv"}]}, "acquire.files[0].file: '../x.csv': name a file inside"),
         ({"key_fingerprint": "abc"}, "acquire.key_fingerprint: 'abc'"),
         ({"max_rejected": 1.5}, "acquire.max_rejected: 1.5"),
-        ({"hpo": HPO | {"imprecision": 2}}, "acquire.hpo.imprecision: 2"),
+        ({"hpo": HPO | {"family_history": 2}}, "acquire.hpo.family_history: 2"),
         ({"phenopackets": STORE | {"file": "/x.zip"}}, "acquire.phenopackets.file: '/x.zip'"),
         ({"medqa2": {}}, "acquire.medqa2: unknown parameter"),
     ],
@@ -197,3 +217,14 @@ def test_bad_parameters_are_named(tmp_path: Path, changes: dict[str, Any], expec
 @pytest.mark.parametrize("path", ["params.yaml", *sorted(map(str, Path("profiles").glob("*.yaml")))])
 def test_shipped_parameters_are_valid(path: str) -> None:
     read_params(Params, ["seed", "acquire"], path)
+
+
+def test_a_patient_of_several_of_a_hospitals_sources_is_one_patient(tmp_path: Path, ontology: Path) -> None:
+    judged = {"record_id": "a1", "patient_id": "4711", "text": "cough again", "diagnosis": "Flu", "status": "confirmed"}
+    judged |= {"adjudicated_at": "2024-01-01T00:00:00Z", "adjudicator": "x"}
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / "incoming/feedback.jsonl").write_text(json.dumps(judged) + "\n")
+    run(tmp_path, ontology, sources=["files", "feedback"], feedback={"file": "feedback.jsonl"})
+    patients = read_records(tmp_path / "raw.parquet").groupby("source")["patient_id"].agg(set)
+    assert patients["feedback"] < patients["files"]
+    assert all(name.startswith("hospital-") for name in patients["files"])

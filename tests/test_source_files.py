@@ -9,8 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.sources.files import FileParams, read
-from tests.toy_files import COLUMNS, HEADER, ROWS, SECRET, as_parquet, objects, read_one
+from stages.sources.cases import Rejected
+from stages.sources.cells import fit
+from tests.toy_files import COLUMNS, HEADER, ROWS, SECRET, as_parquet, objects, read_files, read_one
+
+FORMULA = "begins like a formula"
+HIDDEN = "holds control characters or marks of direction"
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.tsv", "x.json", "x.jsonl", "x.parquet", "X.CSV"])
@@ -57,8 +61,8 @@ def test_optional_columns_are_normalised(tmp_path: Path) -> None:
         },
         {"note": "b", "dx": "Cold", "age": None, "sex": "unknown"},
     ]
-    batch = read_one(tmp_path, "\n".join(map(json.dumps, rows)), name="x.jsonl", columns=columns)
-    first, second = batch.records.to_dict("records")
+    found = read_one(tmp_path, "\n".join(map(json.dumps, rows)), name="x.jsonl", columns=columns)
+    first, second = found.records.to_dict("records")
     assert (first["diagnosis"], first["groups"], first["diagnosis_code"]) == ("Flu A", ["site=7"], "X1")
     assert (first["age"], first["sex"], first["date"]) == (8.5, "female", "2020-02-03")
     assert first["phi"] == [{"start": 0, "end": 3, "entity": "PERSON"}]
@@ -68,16 +72,15 @@ def test_optional_columns_are_normalised(tmp_path: Path) -> None:
 
 
 def test_text_keeps_its_white_space_and_quoted_line_breaks(tmp_path: Path) -> None:
-    batch = read_one(tmp_path, HEADER + '1,a," line 1\n\x0cline 2\u2028 ",Flu\n2,b,x\x0by,Flu\n')
-    assert batch.records["text"].tolist() == [" line 1\n\x0cline 2\u2028 ", "x\x0by"]
+    found = read_one(tmp_path, HEADER + '1,a," line 1\n\x0cline 2\u2028 ",Flu\n2,b,x\x0by,Flu\n')
+    assert found.records["text"].tolist() == [" line 1\n\x0cline 2\u2028 ", "x\x0by"]
 
 
 def test_files_share_patients_but_not_row_numbers(tmp_path: Path) -> None:
     columns = {"text": "note", "diagnosis": "dx", "patient_id": "patient"}
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text(HEADER + ROWS)
-    params = [FileParams.model_validate({"file": name, "columns": columns}) for name in ("a.csv", "b.csv")]
-    records = read(params, incoming=tmp_path, ontology=tmp_path, seed=0).records
+    records = read_files(tmp_path, *({"file": name, "columns": columns} for name in ("a.csv", "b.csv"))).records
     assert records["record_id"].nunique() == 4
     assert records["patient_id"].nunique() == 1
 
@@ -117,14 +120,68 @@ def test_a_row_that_cannot_be_used_is_rejected_with_its_line_and_reason(
     good = objects()[0] | extra
     bad = row if isinstance(row, str) else json.dumps(objects()[1] | extra | row)
     columns = COLUMNS | {key: key for key in extra}
-    batch = read_one(tmp_path, f"{json.dumps(good)}\n\n{bad}\n", name="x.jsonl", columns=columns)
-    assert batch.rejected.to_dict("records") == [{"file": "x.jsonl", "row": "3", "reason": reason}]
-    assert len(batch.records) == 1
+    found = read_one(tmp_path, f"{json.dumps(good)}\n\n{bad}\n", name="x.jsonl", columns=columns)
+    assert found.rejected == [("x.jsonl", "3", reason)]
+    assert len(found.records) == 1
 
 
 @pytest.mark.parametrize(
     ("line", "reason"), [("3,b,x", "fewer fields than the header"), ("3,b,x,Flu,y", "more fields than the header")]
 )
 def test_ragged_rows_are_rejected(tmp_path: Path, line: str, reason: str) -> None:
-    batch = read_one(tmp_path, HEADER + ROWS + "\n" + line + "\n")
-    assert batch.rejected.to_dict("records") == [{"file": "cases.csv", "row": "5", "reason": reason}]
+    found = read_one(tmp_path, HEADER + ROWS + "\n" + line + "\n")
+    assert found.rejected == [("cases.csv", "5", reason)]
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "reason"),
+    [
+        ("=1+1", FORMULA),
+        ("+Flu", FORMULA),
+        ("-Flu", FORMULA),
+        ("@SUM(A1)", FORMULA),
+        ("\t =cmd|'/c calc'!A0", FORMULA),
+        ("\uff1d1+1", FORMULA),
+        ("Flu\u202eesrever", HIDDEN),
+        ("Flu\u2066", HIDDEN),
+        ("Fl\u200bu", HIDDEN),
+        ("Flu\x1b[31m", HIDDEN),
+        ("Flu\x07", HIDDEN),
+        ("a" * 501, "longer than 500 characters"),
+    ],
+)
+def test_a_diagnosis_that_would_harm_a_table_or_a_reader_is_rejected(
+    tmp_path: Path, diagnosis: str, reason: str
+) -> None:
+    lines = [json.dumps(objects()[0]), json.dumps(objects()[1] | {"dx": diagnosis})]
+    found = read_one(tmp_path, "\n".join(lines), name="x.jsonl")
+    assert [(row.row, reason in row.reason) for row in found.rejected] == [("2", True)]
+    assert len(found.records) == 1
+
+
+@pytest.mark.parametrize("text", ["=1+1", "-", "\u202eabc", "\t@home"])
+def test_texts_may_begin_and_hold_what_they_like(tmp_path: Path, text: str) -> None:
+    line = json.dumps(objects()[0] | {"note": text})
+    assert read_one(tmp_path, line, name="x.jsonl").records["text"].tolist() == [text]
+
+
+@pytest.mark.parametrize(
+    ("given_name", "name"),
+    [
+        ("Cafe\u0301 disease", "Caf\u00e9 disease"),
+        ("A\u200cB", "A\u200cB"),
+        (" Flu \n\u2028 A", "Flu A"),
+        ("Σ-1", "Σ-1"),
+    ],
+)
+def test_a_diagnosis_has_one_spelling(tmp_path: Path, given_name: str, name: str) -> None:
+    line = json.dumps(objects()[0] | {"dx": given_name})
+    assert read_one(tmp_path, line, name="x.jsonl").records["diagnosis"].tolist() == [name]
+
+
+def test_codes_are_checked_too() -> None:
+    case = {"text": "a", "diagnosis": "Flu", "file": "x.csv", "row": "7"}
+    assert fit(case | {"diagnosis_code": "=1"}) == Rejected(
+        "x.csv", "7", f"diagnosis code {FORMULA}, with one of = + - @"
+    )
+    assert fit(case | {"text": "a\0b"}) == Rejected("x.csv", "7", "text holds null characters")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from stages.sources.batch import Batch
+from stages.sources.cases import Inputs, Rejected
+from stages.sources.cells import fit
 from stages.sources.files import FileParams, read
 
 SECRET = "MRN-4711-Müller"
@@ -16,10 +17,23 @@ ROWS = "1,a,cough and fever,Flu\n2,a,rash,Measles\n"
 COLUMNS = {"text": "note", "diagnosis": "dx", "record_id": "id", "patient_id": "patient"}
 
 
-def read_one(incoming: Path, content: bytes | str, *, name: str = "cases.csv", **changes: Any) -> Batch:
+class Found(NamedTuple):
+    records: pd.DataFrame
+    rejected: list[Rejected]
+
+
+def read_files(incoming: Path, *params: dict[str, Any]) -> Found:
+    """Return what `acquire` gets from the files, before it makes pseudonyms."""
+    items = [FileParams.model_validate({"columns": COLUMNS} | changes) for changes in params]
+    inputs = Inputs(incoming=incoming, fetched=incoming, ontology=incoming, seed=0)
+    found = [item if isinstance(item, Rejected) else fit(item) for item in read(items, inputs)]
+    records = pd.DataFrame([item for item in found if not isinstance(item, Rejected)])
+    return Found(records, [item for item in found if isinstance(item, Rejected)])
+
+
+def read_one(incoming: Path, content: bytes | str, *, name: str = "cases.csv", **changes: Any) -> Found:
     (incoming / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    params = FileParams.model_validate({"file": name, "columns": COLUMNS} | changes)
-    return read([params], incoming=incoming, ontology=incoming, seed=0)
+    return read_files(incoming, {"file": name} | changes)
 
 
 def as_parquet(path: Path, rows: list[dict[str, Any]]) -> bytes:

@@ -7,7 +7,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from stages.sources.cohort import read_cohort
+from stages.lib.phenotypes.cohort import read_cohort
+from stages.sources import phenopackets
+from stages.sources.cases import Case, Inputs, Rejected
+from stages.sources.phenopackets import PhenopacketsParams
 
 TERMS = 90
 FILE = {
@@ -16,15 +19,19 @@ FILE = {
 }
 CASES = "id,mrn,family,note,dx\nr1,4711,Doe,cough,Flu\nr2,4711,Doe,rash,Measles\nr3,4712,,ache,Flu\n"
 HPO = {
+    "cohort": "curated",
     "patients_per_diagnosis": 2,
-    "findings": 5,
-    "minimum_findings": 3,
-    "noise": 0.5,
-    "imprecision": 0.2,
-    "absent": 2,
+    "voices": ["clinic letter", "triage note", "discharge summary", "own words"],
+    "rates": {"findings": 5, "minimum_findings": 3, "noise": 0.5, "imprecision": 0.2, "excluded": 2},
     "family_history": 0.3,
 }
-STORE = {"file": "store.zip", "min_phenotypes": 3, "min_publications": 0, "max_patients": 100}
+STORE = {
+    "file": "store.zip",
+    "min_phenotypes": 3,
+    "min_publications": 0,
+    "max_patients": 100,
+    "voices": ["case report"],
+}
 
 
 def write_ontology(folder: Path) -> Path:
@@ -81,10 +88,36 @@ def write_archive(path: Path, members: dict[str, Any]) -> Path:
     return path
 
 
+def read_store(folder: Path, members: dict[str, Any], **changes: Any) -> tuple[list[Case], list[Rejected]]:
+    """Read a zip of these members as phenopackets; `changes` replace parameters."""
+    write_archive(folder / "store.zip", members)
+    return read_phenopackets(folder, **changes)
+
+
+def read_phenopackets(folder: Path, **changes: Any) -> tuple[list[Case], list[Rejected]]:
+    """Read what is in a folder as phenopackets; return cases and what is rejected."""
+    ontology = folder / "ontology" if (folder / "ontology").exists() else write_ontology(folder / "ontology")
+    params = PhenopacketsParams.model_validate(STORE | changes)
+    items = list(phenopackets.read(params, Inputs(folder, folder / "fetched", ontology, 1)))
+    rejected = [item for item in items if isinstance(item, Rejected)]
+    return [item for item in items if not isinstance(item, Rejected)], rejected
+
+
+def read_one(folder: Path, packet: Any) -> Case:
+    """Return the case that a phenopacket makes."""
+    (case,), _ = read_store(folder, {"1.json": packet}, min_phenotypes=1)
+    return case
+
+
+def feature(number: int, **more: Any) -> dict[str, Any]:
+    """Return a phenotype of the toy ontology."""
+    return {"type": {"id": _term(number), "label": f"Finding number{number}"}} | more
+
+
 def document(**changes: Any) -> dict[str, Any]:
     """Return params.yaml as far as `acquire` reads it; `changes` replace keys of its section."""
     section = {"sources": ["files"], "key_fingerprint": None, "max_rejected": 0.0, "hpo": HPO, "phenopackets": STORE}
-    return {"seed": 1, "acquire": section | {"files": [FILE]} | changes}
+    return {"seed": 1, "acquire": section | {"files": [FILE], "fhir": None, "feedback": None, "hub": []} | changes}
 
 
 def _term(number: int) -> str:

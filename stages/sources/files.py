@@ -1,31 +1,33 @@
-"""Read a user's own files from data/incoming: CSV, TSV, JSON, JSON Lines or Parquet, by a mapping of columns."""
+"""Read a user's own files from data/incoming: CSV, TSV, JSON Lines, JSON or Parquet, by a mapping of columns."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from stages.lib.stage import StageError, Strict, progress
-from stages.sources.batch import Batch, Rejected, rejected_table
+from stages.lib.stage import Strict, progress
+from stages.sources.cases import Case, Inputs, Rejected
 from stages.sources.cells import UnreadableError, as_age, as_date, as_sex, as_spans, as_text
 from stages.sources.incoming import RelativeFile, find
-from stages.sources.tables import FORMATS, Row, read_rows, shown
+from stages.sources.tables import FORMATS, format_of, read_rows
 
 
 def _known_format(name: str) -> str:
-    if Path(name).suffix.lower() not in FORMATS:
-        raise ValueError(f"its suffix must be one of {', '.join(FORMATS)}")
+    if format_of(name) not in FORMATS:
+        raise ValueError(f"its suffix must be one of {', '.join(FORMATS)}; a text file may end with .gz, too")
     return name
 
 
 def _known_encoding(name: str) -> str:
     try:
-        return codecs.lookup(name).name
-    except LookupError:
+        codecs.getincrementaldecoder(name)
+        " ".encode(name)
+        return name
+    except (LookupError, UnicodeError):
         raise ValueError("no such encoding; choose one that Python knows, such as utf-8, cp1252, utf-16") from None
 
 
@@ -72,56 +74,52 @@ class FileParams(Strict):
     """Names of the columns."""
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     """Encoding of CSV, TSV and JSON; a byte order mark is dropped."""
+    licence: str | None = None
+    """Licence or terms under which the file may be used, for the datasheet."""
 
 
-def read(params: list[FileParams], *, incoming: Path, ontology: Path, seed: int) -> Batch:
-    """Return the cases of all files; record ids are unique, and patient ids shared, across them.
+def read(params: list[FileParams], inputs: Inputs) -> Iterator[Case | Rejected]:
+    """Yield the cases of all files; record ids are unique, and patient ids shared, across them.
 
     Rows without a text, a diagnosis or a mapped id are rejected, and so are those with unreadable values. Raises
     StageError where a file is missing, empty, broken or lacks a mapped column.
     """
-    import pandas as pd
-
-    cases: list[dict[str, Any]] = []
-    rejected: list[Rejected] = []
-    for position, item in enumerate(params):
-        key = f"acquire.files[{position}]"
-        path = find(incoming, item.file, key=f"{key}.file")
-        rows = list(read_rows(path, encoding=item.encoding, key=key))
-        _require_columns(rows, item.columns, path=path, key=key)
-        for row, values in progress(rows, description=f"reading {item.file}"):
-            try:
-                if isinstance(values, str):
-                    raise UnreadableError(values)
-                cases.append(_case(values, file=item.file, row=row, columns=item.columns))
-            except UnreadableError as error:
-                rejected.append(Rejected(item.file, row, str(error)))
-    return Batch(pd.DataFrame(cases), rejected_table(rejected))
+    keys = [f"acquire.files[{position}]" for position in range(len(params))]
+    paths = [find(inputs.incoming, item.file, key=f"{key}.file") for key, item in zip(keys, params, strict=True)]
+    for key, path, item in zip(keys, paths, params, strict=True):
+        yield from read_table(path, item, key=key)
 
 
-def _require_columns(rows: list[Row], columns: Columns, *, path: Path, key: str) -> None:
-    there = dict.fromkeys(name for _, values in rows if isinstance(values, dict) for name in values)
-    missing = [f"{part}: '{name}'" for part, name in columns.names().items() if name not in there]
-    if there and missing:
-        raise StageError(
-            f"params.yaml: {key}.columns: {path} has no column for {', '.join(missing)}; it has {shown(there)}"
-        )
+def read_table(path: Path, item: FileParams, *, key: str) -> Iterator[Case | Rejected]:
+    """Yield the cases of one table; `key` is its place in params.yaml."""
+    columns = item.columns.names()
+    rows = read_rows(path, columns=columns, encoding=item.encoding, key=key)
+    for row, values in progress(rows, description=f"reading {item.file}"):
+        try:
+            if isinstance(values, str):
+                raise UnreadableError(values)
+            yield _case(values, columns=columns, file=item.file, row=row)
+        except UnreadableError as error:
+            yield Rejected(item.file, row, str(error))
 
 
-def _case(values: Mapping[str, Any], *, file: str, row: str, columns: Columns) -> dict[str, Any]:
+def _case(values: Mapping[str, Any], *, columns: Mapping[str, str], file: str, row: str) -> Case:
     """Return a record with local ids; raise UnreadableError where the row can't be used."""
-    cells = {part: as_text(values.get(name)) for part, name in columns.names().items() if part != "phi"}
-    if absent := [part for part in ("text", "diagnosis", "record_id", "patient_id") if cells.get(part) == ""]:
-        raise UnreadableError(f"no {absent[0]}")
-    if not isinstance(text := values[columns.text], str):
+    text = values["text"]
+    cells = {part: as_text(value) for part, value in values.items() if part not in {"text", "phi"}}
+    if text is None or text != text or (isinstance(text, str) and not text.strip()):  # a NaN is not itself
+        raise UnreadableError("no text")
+    if not isinstance(text, str):
         raise UnreadableError("text is not a string")
-    record = f"id {cells['record_id']}" if columns.record_id else f"row {row} of {file}"
+    if absent := [part for part in ("diagnosis", "record_id", "patient_id") if cells.get(part) == ""]:
+        raise UnreadableError(f"no {absent[0]}")
+    record = f"id {cells['record_id']}" if "record_id" in cells else f"row {row} of {file}"
     case = {
         "record_id": record,
-        "patient_id": f"id {cells['patient_id']}" if columns.patient_id else f"record {record}",
-        "groups": [f"{name}={value}" for name in columns.groups() if (value := as_text(values.get(name)))],
+        "patient_id": f"id {cells['patient_id']}" if "patient_id" in cells else f"record {record}",
+        "groups": [f"{columns[part]}={value}" for part, value in cells.items() if part.startswith("group[") and value],
         "text": text,
-        "diagnosis": " ".join(cells["diagnosis"].split()),
+        "diagnosis": cells["diagnosis"],
         "diagnosis_code": cells.get("diagnosis_code") or None,
         "age": as_age(cells.get("age", "")),
         "sex": as_sex(cells.get("sex", "")),
@@ -129,4 +127,4 @@ def _case(values: Mapping[str, Any], *, file: str, row: str, columns: Columns) -
         "file": file,
         "row": row,
     }
-    return case | ({"phi": as_spans(values.get(columns.phi), length=len(text))} if columns.phi else {})
+    return case | ({"phi": as_spans(values["phi"], length=len(text))} if "phi" in values else {})

@@ -1,28 +1,27 @@
-"""Read GA4GH phenopackets (version 2) of published patients from a zip archive or a folder."""
+"""Read GA4GH phenopackets (versions 1 and 2) of published patients, and write a note about each one chosen."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import Annotated, NamedTuple
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field
 
+from stages.lib.phenotypes.ontology import Term, read_terms
+from stages.lib.phenotypes.phenome import Wordings, avoiding
 from stages.lib.stage import StageError, Strict, log, progress
-from stages.sources.batch import Batch, Rejected, rejected_table
-from stages.sources.ga4gh import Phenopacket
+from stages.sources.cases import Case, Inputs, Rejected
+from stages.sources.ga4gh import Feature, OntologyClass, Phenopacket
+from stages.sources.identities import make_pools
 from stages.sources.incoming import RelativeFile, find
-from stages.sources.notes import article
-from stages.sources.ontology import read_terms
+from stages.sources.narration import Narrator, chosen_voices, known_voice
+from stages.sources.phenopacket_files import read_packets
 
-if TYPE_CHECKING:
-    import zipfile
-
-    import pandas as pd
-
-LARGEST = 4 * 2**20  # bytes of a member, uncompressed; phenopacket-store's are below 70 KiB
 SEXES = {"MALE": "male", "FEMALE": "female", "OTHER_SEX": "other"}
 
 
@@ -30,142 +29,138 @@ class PhenopacketsParams(Strict):
     """Which published patients make the task."""
 
     file: RelativeFile
-    """Zip archive or folder in data/incoming, with one phenopacket per .json file."""
+    """Zip archive, folder or .json file in data/incoming or data/fetched; each .json file holds a phenopacket, a
+    family, whose proband is read, or a cohort."""
     min_phenotypes: int = Field(ge=1, le=100)
     """Observed phenotypes that a patient must have; applied first."""
     min_publications: int = Field(ge=0, le=1000)
     """Publications that a disease must have, counted among the patients left; applied second."""
     max_patients: int = Field(ge=1)
     """Patients of each disease, chosen by a seeded hash of their ids; applied last."""
+    voices: list[Annotated[str, AfterValidator(known_voice)]] = Field(min_length=1)
+    """Voices of notes.yaml that the notes are written in, drawn among those for the patient's age."""
+    licence: str | None = None
+    """Licence of the phenopackets, for the datasheet."""
 
 
-def read(params: PhenopacketsParams, *, incoming: Path, ontology: Path, seed: int) -> Batch:
-    """Return the task's patients, a short note about each.
+class Patient(NamedTuple):
+    """What the choice of patients depends on, and where the patient stands: number of the file and place in it."""
 
-    Phenotypes are HPO ids; the publication is a group; patient ids are qualified by it. Members that are no
-    phenopacket with a diagnosis are rejected. Raises StageError where the archive can't be opened or has none.
+    position: tuple[int, int]
+    record_id: str
+    diagnosis: OntologyClass
+    publications: tuple[str, ...]
+    phenotypes: int
+
+
+def read(params: PhenopacketsParams, inputs: Inputs) -> Iterator[Case | Rejected]:
+    """Yield the task's patients, a short note about each.
+
+    Phenotypes are HPO ids; publications are groups; patient ids are qualified by the publication. What is no
+    phenopacket with one diagnosis is rejected. The files are read twice, to choose patients and to write about them,
+    so that nothing else is held in memory. Raises StageError where the archive can't be opened or has none.
     """
-    import pandas as pd
-
-    path = find(incoming, params.file, key="acquire.phenopackets.file")
-    labels = {identifier: term.label for identifier, term in read_terms(ontology / "hp.obo").items()}
-    members = _folder(path) if path.is_dir() else _archive(path)
-    cases: list[dict[str, Any]] = []
-    rejected: list[Rejected] = []
-    for member, content in progress(members, description="reading phenopackets"):
-        result = _case(content, labels=labels) if isinstance(content, bytes) else content
-        if isinstance(result, str):
-            rejected.append(Rejected(params.file, member, result))
+    path = _located(params.file, inputs)
+    terms = read_terms(inputs.ontology / "hp.obo")
+    patients: list[Patient] = []
+    for position, row, packet in progress(read_packets(path), description="reading phenopackets"):
+        reason = packet if isinstance(packet, str) else _unusable(packet, terms=terms)
+        if reason or isinstance(packet, str):
+            yield Rejected(params.file, row, str(reason))
         else:
-            cases.append(result | {"file": params.file, "row": member})
-    if not cases and not rejected:
-        raise StageError(f"{path}: holds no .json file; expected one phenopacket per file")
-    if not cases:
-        return Batch(pd.DataFrame(), rejected_table(rejected), published=True)
-    chosen = select(pd.DataFrame(cases), params=params, seed=seed)
-    log.info("%s: %s patients of %s make the task", params.file, f"{len(chosen):,}", f"{len(cases):,}")
-    return Batch(chosen.drop(columns="publication"), rejected_table(rejected), published=True)
+            disease, publications = packet.diagnoses()[0], tuple(packet.publications())
+            patients.append(Patient(position, packet.id, disease, publications, len(packet.observed())))
+    chosen = select(patients, params=params, seed=inputs.seed)
+    log.info("%s: %s patients of %s make the task", params.file, f"{len(chosen):,}", f"{len(patients):,}")
+    names = [patient.diagnosis.label for patient in chosen]
+    narrator = Narrator(chosen_voices(params.voices), make_pools(inputs.seed, allowed=avoiding(names)))
+    places = {patient.position for patient in chosen}
+    for _, row, packet in progress(read_packets(path, only=places), description="writing notes", total=len(chosen)):
+        if isinstance(packet, Phenopacket):
+            case = _case(packet, terms=terms, narrator=narrator, seed=inputs.seed)
+            yield case | {"file": params.file, "row": row}
 
 
-def select(cases: pd.DataFrame, *, params: PhenopacketsParams, seed: int) -> pd.DataFrame:
+def select(patients: Sequence[Patient], *, params: PhenopacketsParams, seed: int) -> list[Patient]:
     """Return patients with enough phenotypes, then those of diseases with enough publications, then at most so many."""
-    cases = cases[cases["phenotypes"].str.len() >= params.min_phenotypes]
-    publications = cases.groupby("diagnosis_code")["publication"].nunique()
-    cases = cases[cases["diagnosis_code"].map(publications) >= params.min_publications]
-    order = cases["record_id"].map(lambda identifier: hashlib.sha256(f"{seed}/{identifier}".encode()).hexdigest())
-    rank = order.groupby(cases["diagnosis_code"]).rank(method="first")
-    return cases[rank <= params.max_patients]
+    enough = [patient for patient in patients if patient.phenotypes >= params.min_phenotypes]
+    told_by = {(patient.diagnosis.id, name) for patient in enough for name in patient.publications[:1]}
+    publications = Counter(code for code, _ in told_by)
+    known = [patient for patient in enough if publications[patient.diagnosis.id] >= params.min_publications]
+    taken: Counter[str] = Counter()
+    chosen = []
+    for patient in sorted(known, key=lambda patient: hashlib.sha256(f"{seed}/{patient.record_id}".encode()).digest()):
+        if taken[patient.diagnosis.id] < params.max_patients:
+            taken[patient.diagnosis.id] += 1
+            chosen.append(patient)
+    return chosen
 
 
-def _archive(path: Path) -> Iterator[tuple[str, bytes | str]]:
-    """Yield each JSON member's name with its bytes, or with the reason why it can't be read; nothing is unpacked."""
-    import zipfile
-
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise StageError(f"{path}: is not a zip archive, or is truncated ({error}); copy it again") from None
-    with archive:
-        for info in sorted(archive.infolist(), key=lambda info: info.filename):
-            if info.filename.endswith(".json") and not info.filename.startswith("__MACOSX/"):
-                yield info.filename, _member(archive, info)
+def _located(name: str, inputs: Inputs) -> Path:
+    key = "acquire.phenopackets.file"
+    places = [folder for folder in (inputs.incoming, inputs.fetched) if (folder / name).exists()]
+    if len(places) > 1:
+        raise StageError(f"params.yaml: {key}: '{name}' is in {places[0]} and in {places[1]}; keep or name only one")
+    return find((places or [inputs.incoming])[0], name, key=key)
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | str:
-    import zipfile
-    import zlib
-
-    if info.flag_bits & 0x1:
-        return "encrypted"
-    if info.file_size > LARGEST:
-        return f"larger than {LARGEST:,} bytes"
-    try:
-        with archive.open(info) as file:
-            return file.read(LARGEST)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-        return "damaged in the archive"
+def _unusable(packet: Phenopacket, *, terms: Mapping[str, Term]) -> str | None:
+    """Return the reason why a phenopacket makes no case, if there is one."""
+    diagnoses = packet.diagnoses()
+    if len(diagnoses) != 1:
+        return "several diagnoses" if diagnoses else "no diagnosis"
+    return None if _told(packet, terms=terms) else "no phenotype to tell"
 
 
-def _folder(path: Path) -> Iterator[tuple[str, bytes | str]]:
-    for file in sorted(path.rglob("*.json")):
-        member = file.relative_to(path).as_posix()
-        if not file.resolve().is_relative_to(path.resolve()) or not file.is_file():
-            yield member, "not a file of the folder"
-        elif file.stat().st_size > LARGEST:
-            yield member, f"larger than {LARGEST:,} bytes"
-        else:
-            yield member, file.read_bytes()
-
-
-def _case(content: bytes, *, labels: dict[str, str]) -> dict[str, Any] | str:
-    """Return the record of one phenopacket, or the reason why it can't be used."""
-    try:
-        packet = Phenopacket.model_validate_json(content)
-    except ValidationError as error:
-        problem = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        where = ".".join(part for part in problem["loc"] if isinstance(part, str))
-        return f"not a phenopacket: {where} {problem['type']}" if where else "not JSON"
-    diagnosis, observed = packet.diagnosis(), packet.observed()
-    if diagnosis is None:
-        return "no diagnosis"
-    secrets = [diagnosis.label, *packet.genes()]
-    told = [text for key, label in observed.items() if not _names(text := labels.get(key, label), secrets)]
-    if not told:
-        return "no phenotype to tell"
-    last = packet.subject.time_at_last_encounter
-    age = last.age.years() if last and last.age else None
-    sex = SEXES.get(packet.subject.sex)
-    publication = packet.publication()
-    return {
+def _case(packet: Phenopacket, *, terms: Mapping[str, Term], narrator: Narrator, seed: int) -> Case:
+    diagnosis, publications = packet.diagnoses()[0], packet.publications()
+    sex, age = SEXES.get(packet.subject.sex), packet.subject.years()
+    random = Random(f"{seed}/{packet.id}")
+    secret = _secret(packet)
+    findings = [_wordings(feature, term, secret=secret) for feature, term in _told(packet, terms=terms)]
+    note = narrator.narrate(random, findings=findings, sex=sex, age=age)
+    return note | {
         "record_id": packet.id,
-        "patient_id": f"{publication or packet.id}/{packet.subject.id}",
-        "groups": [publication] if publication else [],
-        "publication": publication,
-        "text": f"{_person(sex=sex, age=age)} with {_listed(told)}.",
+        "patient_id": f"{(publications or [packet.id])[0]}/{packet.subject.id or packet.id}",
+        "groups": publications,
         "diagnosis": diagnosis.label,
         "diagnosis_code": diagnosis.id,
         "age": age,
         "sex": sex,
-        "voice": "case report",
-        "phenotypes": list(observed),
+        "phenotypes": list(packet.observed()),
+        "excluded_phenotypes": packet.excluded(),
     }
 
 
-def _names(text: str, secrets: Sequence[str]) -> bool:
-    """Say whether a text holds one of the names as whole words."""
-    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE) for name in secrets)
+def _secret(packet: Phenopacket) -> re.Pattern[str]:
+    """Return a pattern of the names of the diagnosis and of its genes, as whole words."""
+    names = "|".join(re.escape(name) for name in (packet.diagnoses()[0].label, *packet.gene_symbols()))
+    return re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE)
 
 
-def _person(*, sex: str | None, age: float | None) -> str:
-    adult = age is None or age >= 18
-    noun = {"male": ("boy", "man"), "female": ("girl", "woman")}.get(str(sex), ("child", "patient"))[adult]
-    if age is None:
-        return f"A {sex} patient" if sex in {"male", "female"} else "A patient"
-    number, unit = (int(age), "year") if age >= 2 else (round(age * 12), "month")
-    if age < 1 / 12:
-        return f"A newborn {noun}"
-    return f"{article(number).capitalize()} {number}-{unit}-old {noun}"
+def _told(packet: Phenopacket, *, terms: Mapping[str, Term]) -> list[tuple[Feature, Term]]:
+    """Return the observed phenotypes, each with its term, whose labels name neither the diagnosis nor its genes."""
+    secret, told = _secret(packet), []
+    for identifier, feature in packet.observed().items():
+        term = terms.get(identifier) or Term(feature.type.label, (), (), (), ())
+        if term.label and not secret.search(term.label):
+            told.append((feature, term))
+    return told
 
 
-def _listed(items: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
+def _wordings(feature: Feature, term: Term, *, secret: re.Pattern[str]) -> Wordings:
+    """Return wordings by kind, severity and laterality before them; a kind that has none takes the usual ones."""
+    words = {word: re.compile(rf"\b{word}", re.IGNORECASE) for word in feature.qualifiers()}
+
+    def qualified(texts: Sequence[str]) -> list[str]:
+        fit = [text for text in texts if not secret.search(text)]
+        return [" ".join([*(word for word in words if not words[word].search(text)), text]) for text in fit]
+
+    label = qualified([term.label])
+    usual = qualified(term.clinical) or label
+    return {
+        "label": label,
+        "clinical": usual,
+        "lay": qualified(term.lay) or usual,
+        "short": [*qualified(term.short), *usual],
+    }
