@@ -31,6 +31,14 @@ Entity = Literal[
     "EMAIL_ADDRESS",
     "URL",
     "IP_ADDRESS",
+    "MEDICAL_RECORD_NUMBER",
+    "HEALTH_PLAN_NUMBER",
+    "ACCOUNT_NUMBER",
+    "LICENSE_NUMBER",
+    "VEHICLE_ID",
+    "DEVICE_ID",
+    "BIOMETRIC_ID",
+    "PHOTO",
     "ID",
     "NRP",
 ]
@@ -57,6 +65,7 @@ class Task(NamedTuple):
     """The texts of whole patients, and what finds PHI in them."""
 
     ner: Path
+    ontology: Path
     score_threshold: float
     kept: tuple[str, ...]
     patients: list[list[str]]
@@ -65,12 +74,12 @@ class Task(NamedTuple):
 Scrubbed = list[list[tuple[str, list[Span]]]]
 
 
-def scrub(params: Params, raw: In, ner: In, scrubbed: Out, scrubbing: Out) -> None:
+def scrub(params: Params, raw: In, ner: In, ontology: In, scrubbed: Out, scrubbing: Out) -> None:
     """Write `raw` without PHI, and counts of what was replaced (never a value).
 
     PHI in a text becomes `[ENTITY_n]`, numbered per patient in the order of first use: one value, one placeholder, in
     all texts of the patient. `date` keeps its year, `age` becomes 90 where it is above 89, `phi` is dropped. Raises
-    StageError where there is no NER model.
+    StageError where there is no NER model or no ontology.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -81,13 +90,14 @@ def scrub(params: Params, raw: In, ner: In, scrubbed: Out, scrubbing: Out) -> No
         raise StageError(f"{ner}: holds no spaCy model (<name>/config.cfg); names need one: run `dvc repro fetch`")
     workers = _workers()
     kept = tuple(sorted(params.scrub.kept_entities))
-    load_finder(ner, params.scrub.score_threshold, kept)  # before the fork, so that workers share it
+    settings = Task(ner, ontology, params.scrub.score_threshold, kept, [])
+    load_finder(*settings[:-1])  # before the fork, so that workers share it
     columns = schema().remove(schema().get_field_index("phi"))
     file = pq.ParquetFile(raw)
     chunks = progress(_whole_patients(file), description="scrub")
     counts, leak, rows = Counter[str](), Leak(), list[Record]()
     with pq.ParquetWriter(scrubbed, columns) as writer:
-        for patients, texts in _scrub_all(chunks, workers, Task(ner, params.scrub.score_threshold, kept, [])):
+        for patients, texts in _scrub_all(chunks, workers, settings):
             for records, results in zip(patients, texts, strict=True):
                 for record, (text, spans) in zip(records, results, strict=True):
                     _count(record, spans, counts=counts, leak=leak)
@@ -106,7 +116,7 @@ def scrub_task(task: Task) -> Scrubbed:
     from stages.lib.phi.engine import load_finder
     from stages.lib.phi.redaction import redact
 
-    finder = load_finder(task.ner, task.score_threshold, task.kept)
+    finder = load_finder(*task[:-1])
     return redact(task.patients, finder.find, finder.lexicon)
 
 

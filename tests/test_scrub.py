@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -20,12 +21,13 @@ from stages.lib.stage import In, Out, StageError
 from stages.scrub import Params, scrub
 
 Scrub = Callable[..., list[str]]
+ONTOLOGY = ROOT / "tests/cases/scrub/one-patient-two-notes/given/data/ontology"
 
 
 @pytest.fixture(scope="module")
 def finder(ner_models: Path) -> Finder:
     """Return the finder with the default parameters."""
-    return load_finder(ner_models, 0.35, ("NRP",))
+    return load_finder(ner_models, ONTOLOGY, 0.35, ("NRP",))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,7 @@ def test_two_people_have_two_numbers(scrub_texts: Scrub) -> None:
 
 def test_placeholders_stay_and_new_numbers_follow_them(scrub_texts: Scrub) -> None:
     text = "[PERSON_7] met [ORGANIZATION_2]; MRN: A778812"
-    assert scrub_texts(text) == ["[PERSON_7] met [ORGANIZATION_2]; MRN: [ID_1]"]
+    assert scrub_texts(text) == ["[PERSON_7] met [ORGANIZATION_2]; MRN: [MEDICAL_RECORD_NUMBER_1]"]
     assert scrub_texts("[PERSON_7] met Dr. Ingrid Halvorsen.") == ["[PERSON_7] met [PERSON_8]."]
 
 
@@ -206,7 +208,7 @@ def run_scrub(folder: Path, ner: Path, copies: int = 1) -> tuple[bytes, bytes]:
     raw(folder / "raw.parquet", copies)
     params = Params.model_validate({"scrub": {"score_threshold": 0.35, "kept_entities": ["NRP"]}})
     outputs = folder / "scrubbed.parquet", folder / "scrubbing.json"
-    scrub(params, In(folder / "raw.parquet"), In(ner), Out(outputs[0]), Out(outputs[1]))
+    scrub(params, In(folder / "raw.parquet"), In(ner), In(ONTOLOGY), Out(outputs[0]), Out(outputs[1]))
     return outputs[0].read_bytes(), outputs[1].read_bytes()
 
 

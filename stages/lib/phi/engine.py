@@ -1,169 +1,149 @@
-"""Find PHI in a text: Presidio's analyzer over several NER models, its own recognizers and ours."""
+"""Find PHI in texts: NER between placeholders, Presidio's recognizers and ours, and safeguards around them."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.lib.phi import names, places
-from stages.lib.phi.names import TITLES
-from stages.lib.phi.spans import Span, outside, placeholders, union, whole_words, with_code
+from stages.lib.phi import ner
+from stages.lib.phi.capitals import capitals
+from stages.lib.phi.lexicon import Lexicon
+from stages.lib.phi.lowercase import lowercase
+from stages.lib.phi.registry import ENTITY_OF, UNSURE, gated_recognizers
+from stages.lib.phi.safeguards import is_clinical, is_no_name, may_hold_phi
+from stages.lib.phi.spans import Span, outside, placeholders, union, whole_words, with_rest
 
 if TYPE_CHECKING:
-    from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerResult
+    from presidio_analyzer import EntityRecognizer, RecognizerResult
+    from spacy.language import Language
 
-    from stages.lib.phi.lexicon import Lexicon
-
-PLACEHOLDER_OF = {
-    "CREDIT_CARD": "ID",
-    "CRYPTO": "ID",
-    "IBAN_CODE": "ID",
-    "MAC_ADDRESS": "IP_ADDRESS",
-    "MEDICAL_LICENSE": "ID",
-    "UK_NHS": "ID",
-    "US_BANK_NUMBER": "ID",
-    "US_DRIVER_LICENSE": "ID",
-    "US_HEALTH_INSURANCE_MEMBER_ID": "ID",
-    "US_ITIN": "ID",
-    "US_MBI": "ID",
-    "US_NPI": "ID",
-    "US_PASSPORT": "ID",
-    "US_SSN": "ID",
-}
-UNSURE = frozenset({"SpacyRecognizer", places.UNSURE, names.UNSURE})  # what these find must pass the safeguards
-OWN = ("DATE_TIME", "AGE", "ID", "PERSON", "LOCATION", "ORGANIZATION", "NRP", "UK_NHS")
-# A recognizer that costs much runs only where its text could match at all.
-NEEDS = {
-    re.compile(r"\d(?:\D{0,4}\d){6}"): ("PHONE_NUMBER", "CREDIT_CARD", "US_BANK_NUMBER", "US_NPI", "US_SSN", "US_ITIN"),
-    re.compile(r"\d\D?\d"): (
-        "CRYPTO",
-        "IBAN_CODE",
-        "MEDICAL_LICENSE",
-        "US_DRIVER_LICENSE",
-        "US_HEALTH_INSURANCE_MEMBER_ID",
-        "US_MBI",
-        "US_PASSPORT",
-    ),
-    re.compile("@"): ("EMAIL_ADDRESS",),
-    re.compile(r"\w\.[A-Za-z]{2}|://"): ("URL",),
-    re.compile(r"[\dA-Fa-f][:.-][\dA-Fa-f:]"): ("IP_ADDRESS", "MAC_ADDRESS"),
-}
+WINDOW = 20_000  # characters
+NO_ARTIFACTS: Any = None  # what patterns match needs no NER
+WINDOW_END = re.compile(r".*(?:\n\s*\n|\n|\s)", re.DOTALL)
 
 
 class Finder:
-    """Presidio's analyzer with the safeguards around it; `find` is its one use."""
+    """Models, recognizers and vocabulary, loaded once; `find` is their one use."""
 
     def __init__(
-        self, analyzer: AnalyzerEngine, lexicon: Lexicon, *, score_threshold: float, kept: Sequence[str] = ()
+        self,
+        models: Sequence[Language],
+        recognizers: Iterable[EntityRecognizer],
+        lexicon: Lexicon,
+        *,
+        score_threshold: float,
+        kept: Sequence[str] = (),
     ) -> None:
-        self.analyzer = analyzer
+        from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
+
+        self.models = models
+        self.gates = gated_recognizers(recognizers)
         self.lexicon = lexicon
         self.score_threshold = score_threshold
         self.kept = frozenset(kept)
+        self.enhancer = LemmaContextAwareEnhancer()
 
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Return the PHI of each text: sorted, disjoint, on word boundaries, clear of placeholders."""
-        artifacts = self.analyzer.nlp_engine.process_batch(texts, "en", batch_size=128)
-        return [self._find(text, artifact) for text, artifact in artifacts]
+        """Return the PHI of each text: sorted, disjoint, on word boundaries, clear of placeholders.
 
-    def _find(self, text: str, artifacts: Any) -> list[Span]:
-        entities = [*OWN, *(entity for need, names in NEEDS.items() if need.search(text) for entity in names)]
-        results = self.analyzer.analyze(
-            text, "en", entities=entities, score_threshold=self.score_threshold, nlp_artifacts=artifacts
-        )
+        NER sees the pieces of a text between placeholders, and of these only what could hold PHI: searching a text
+        that was scrubbed costs little.
+        """
+        windows = [(place, *window) for place, text in enumerate(texts) for window in _windows(text)]
+        pieces = [(place, start + first, piece) for place, start, text in windows for first, piece in _pieces(text)]
+        pieces = [piece for piece in pieces if may_hold_phi(piece[2], self.lexicon)]
+        found: list[list[Span]] = [[] for _ in texts]
+        entities = ner.find_entities(self.models, [text for _, _, text in pieces])
+        for (place, start, _), spans in zip(pieces, entities, strict=True):
+            found[place] += self.accepted(texts[place], _moved(spans, start), unsure=True)
+        for place, start, text in windows:
+            sure, unsure = self._by_rules(text)
+            found[place] += self.accepted(texts[place], _moved(sure, start), unsure=False)
+            found[place] += self.accepted(texts[place], _moved(unsure, start), unsure=True)
+        return [self.joined(text, spans) for text, spans in zip(texts, found, strict=True)]
+
+    def accepted(self, text: str, spans: Iterable[Span], *, unsure: bool) -> list[Span]:
+        """Return what of `spans` is PHI; what is `unsure` must be no clinical word."""
         taken = placeholders(text)
-        spans = [
+        return [
             span
-            for result in results
-            for span in outside([_span(result)], taken)
-            if self._is_phi(text, span, unsure=_is_unsure(result))
+            for span in outside(spans, taken)
+            if span.entity not in self.kept
+            and not (span.entity == "PERSON" and is_no_name(text[span.start : span.end]))
+            and not (unsure and is_clinical(text, span, self.lexicon))
         ]
-        whole = [with_code(found, text) for span in spans if (found := whole_words(text, span))]
+
+    def joined(self, text: str, spans: Iterable[Span]) -> list[Span]:
+        """Return `spans`, and the words that only a capital gives away, united and grown to whole words."""
+        taken = placeholders(text)
+        unknown = outside([*capitals(text, self.lexicon), *lowercase(text, self.lexicon)], taken)
+        whole = [
+            with_rest(found, text, self.lexicon) for span in [*spans, *unknown] if (found := whole_words(text, span))
+        ]
         return outside(union(whole, text), taken)
 
-    def _is_phi(self, text: str, span: Span, *, unsure: bool) -> bool:
-        from stages.lib.phi.safeguards import is_clinical
+    def _by_rules(self, text: str) -> tuple[list[Span], list[Span]]:
+        """Return what recognizers find in `text`, surely and by shape alone."""
+        sure: list[Span] = []
+        unsure: list[Span] = []
+        for gate, recognizers in self.gates:
+            if gate.search(text):
+                for recognizer in recognizers:
+                    spans = [_span(result) for result in self._results(text, recognizer)]
+                    (unsure if type(recognizer).__name__ in UNSURE else sure).extend(spans)
+        return sure, unsure
 
-        if span.entity in self.kept:
-            return False
-        if span.entity == "PERSON" and _of_stop_words(text[span.start : span.end]):
-            return False
-        return not unsure or not is_clinical(text, span, self.lexicon)
+    def _results(self, text: str, recognizer: EntityRecognizer) -> list[RecognizerResult]:
+        """Return what `recognizer` finds with a score that counts, its context words considered."""
+        results = recognizer.analyze(text, recognizer.supported_entities, NO_ARTIFACTS)
+        if recognizer.context and any(result.score < self.score_threshold for result in results):
+            results = self.enhancer.enhance_using_context(text, results, self._artifacts(text), [recognizer])
+        return [result for result in results if result.score >= self.score_threshold]
+
+    def _artifacts(self, text: str) -> Any:
+        from presidio_analyzer.nlp_engine import NlpArtifacts
+
+        tokens = self.models[0].make_doc(text)
+        places, words = [token.idx for token in tokens], [token.lower_ for token in tokens]
+        return NlpArtifacts([], tokens, places, words, nlp_engine=None, language="en")
 
 
 @functools.cache
-def load_finder(ner: Path, score_threshold: float, kept: tuple[str, ...]) -> Finder:
-    """Load the models below `ner` and Presidio, once per process; a forked worker inherits them."""
-    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-    from presidio_analyzer.predefined_recognizers import SpacyRecognizer
+def load_finder(ner_folder: Path, ontology: Path, score_threshold: float, kept: tuple[str, ...]) -> Finder:
+    """Load the models below `ner_folder`, the recognizers and the vocabulary, once per process; forks inherit them."""
+    from stages.lib.phi.lexicon import read_english, read_ontology
+    from stages.lib.phi.registry import load_recognizers
 
-    from stages.lib.phi import ages, dates, identifiers, links, phones
-    from stages.lib.phi.lexicon import Lexicon
-    from stages.lib.phi.ner import UnionOfModels, load_models
-
-    _keep_tldextract_offline()
-    models = load_models(ner)
-    own = [*(kind.recognizer() for kind in (dates, ages, identifiers, links, phones))]
-    own += [*names.recognizers(), *places.recognizers()]
-    registry = RecognizerRegistry(recognizers=[SpacyRecognizer(), *own, *_presidio()], supported_languages=["en"])
-    analyzer = AnalyzerEngine(registry=registry, nlp_engine=UnionOfModels(models), supported_languages=["en"])
-    lexicon = Lexicon([model.vocab for model in models])
-    return Finder(analyzer, lexicon, score_threshold=score_threshold, kept=kept)
+    folders = ner.model_folders(ner_folder)
+    models = ner.load_models(folders)
+    vocabularies = [model.vocab for model in models]
+    lexicon = Lexicon(vocabularies, english=read_english(folders), ontology=read_ontology(ontology))
+    return Finder(models, load_recognizers(), lexicon, score_threshold=score_threshold, kept=kept)
 
 
-def _presidio() -> list[EntityRecognizer]:
-    """Return Presidio's own recognizers: the general ones and those of US health care, which it leaves off."""
-    from presidio_analyzer import predefined_recognizers as its
-
-    return [
-        its.CreditCardRecognizer(),
-        its.CryptoRecognizer(),
-        its.EmailRecognizer(),
-        its.IbanRecognizer(),
-        its.IpRecognizer(),
-        its.MacAddressRecognizer(),
-        its.MedicalLicenseRecognizer(),
-        its.NhsRecognizer(),
-        its.PhoneRecognizer(),
-        its.UrlRecognizer(),
-        its.UsBankRecognizer(),
-        its.UsHealthInsuranceMemberIdRecognizer(),
-        its.UsItinRecognizer(),
-        its.UsLicenseRecognizer(),
-        its.UsMbiRecognizer(),
-        its.UsNpiRecognizer(),
-        its.UsPassportRecognizer(),
-        its.UsSsnRecognizer(),
-    ]
+def _windows(text: str) -> Iterator[tuple[int, str]]:
+    """Yield parts of a long text and where they start, cut at a blank: the time of some patterns grows faster."""
+    start = 0
+    while len(text) - start > WINDOW:
+        cut = WINDOW_END.match(text, start, start + WINDOW)
+        end = cut.end() if cut else start + WINDOW
+        yield start, text[start:end]
+        start = end
+    yield start, text[start:]
 
 
-def _of_stop_words(name: str) -> bool:
-    """Say whether what follows a title is no name: "Doctor, I", "Dr. Due to"."""
-    from spacy.lang.en.stop_words import STOP_WORDS
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    """Yield what lies between placeholders, and where it starts."""
+    for start, end, _ in outside([Span(0, len(text), "")], placeholders(text)):
+        yield start, text[start:end]
 
-    from stages.lib.phi.safeguards import COMMON_WORDS
 
-    words = re.findall(r"[^\W\d_]+", name.casefold())
-    return all(word in STOP_WORDS or word in TITLES or word in COMMON_WORDS for word in words)
+def _moved(spans: Iterable[Span], by: int) -> list[Span]:
+    return [Span(start + by, end + by, entity) for start, end, entity in spans]
 
 
 def _span(result: RecognizerResult) -> Span:
-    return Span(result.start, result.end, PLACEHOLDER_OF.get(result.entity_type, result.entity_type))
-
-
-def _is_unsure(result: RecognizerResult) -> bool:
-    return (result.recognition_metadata or {}).get("recognizer_name") in UNSURE
-
-
-def _keep_tldextract_offline() -> None:
-    """Give the e-mail recognizer the suffix list in the package: by default it downloads a new one."""
-    import tldextract
-
-    extractor = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-    modules: tuple[Any, ...] = (tldextract, tldextract.tldextract)
-    for module in modules:
-        module.extract = extractor
-    tldextract.tldextract.TLD_EXTRACTOR = extractor
+    return Span(result.start, result.end, ENTITY_OF.get(result.entity_type, result.entity_type))

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
 
 PATTERNS = {
     "e-mail address": r"[\w.+-]+@[\w-]+\.[\w.-]+",
@@ -16,6 +21,8 @@ PATTERNS = {
     "labelled number": r"\b(?:mrn|ssn|medical record)\b\W{0,3}(?:(?:number|no|is)\W{1,3})*[\w-]*\d{4,}",
 }
 
+GATE = r"(?i)@|://|www\.|\p{Nd}{4}|\p{Nd}\.\p{Nd}{1,3}\.\p{Nd}"  # some part of any match, as RE2, which is 20 x as fast
+
 
 def compiled() -> list[re.Pattern[str]]:
     """Return the patterns, case-insensitive; none matches a placeholder such as `[DATE_TIME_2]`."""
@@ -25,3 +32,14 @@ def compiled() -> list[re.Pattern[str]]:
 def count_hits(text: str, patterns: list[re.Pattern[str]]) -> int:
     """Return how many matches of `patterns` a text holds."""
     return sum(1 for pattern in patterns for _ in pattern.finditer(text))
+
+
+def hits_by_text(texts: pa.Array) -> np.ndarray:
+    """Return how many matches of the patterns each text holds; an absent one holds none."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    hits, patterns = np.zeros(len(texts), dtype="int32"), compiled()
+    for row in np.flatnonzero(pc.fill_null(pc.match_substring_regex(texts, GATE), False)):
+        hits[row] = count_hits(texts[int(row)].as_py(), patterns)
+    return hits

@@ -1,18 +1,19 @@
-"""Several spaCy models as one Presidio NLP engine: what any of them finds counts."""
+"""Names by NER: several spaCy models over the same texts; what any of them finds counts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
+from stages.lib.phi.spans import Span
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
 # NER brings its own tok2vec; the rest of a pipeline is most of its time and only serves lemmas
-NOT_NEEDED = ["tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer"]
+NOT_NEEDED = ("tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer")
+# Dates are left to the date recognizer, which knows a duration
 ENTITY = {
     "PERSON": "PERSON",
     "PER": "PERSON",
@@ -22,74 +23,46 @@ ENTITY = {
     "ORG": "ORGANIZATION",
     "NORP": "NRP",
 }
-SCORE = 0.85
+BATCH_SIZE, BATCH_CHARACTERS = 128, 100_000  # whichever is reached first: long texts need memory
 
 
-class UnionOfModels(NlpEngine):  # Presidio accepts nothing else
-    """Run every spaCy model of a folder; dates are left to the date recognizer, which knows a duration."""
-
-    def __init__(self, models: list[Language]) -> None:
-        self.models = models
-
-    def load(self) -> None:
-        """Do nothing: the models are loaded."""
-
-    def is_loaded(self) -> bool:
-        """Say yes."""
-        return True
-
-    def process_text(self, text: str, language: str) -> NlpArtifacts:
-        """Return the artifacts of one text."""
-        return next(self.process_batch([text], language))[1]
-
-    def process_batch(
-        self, texts: Iterable[str], language: str, batch_size: int = 128, n_process: int = 1, **_: Any
-    ) -> Iterator[tuple[str, NlpArtifacts]]:
-        """Yield each text with its artifacts, in order; context words are compared in lower case, without lemmas."""
-        texts = list(texts)
-        for text, *documents in zip(
-            texts, *(model.pipe(texts, batch_size=batch_size) for model in self.models), strict=True
-        ):
-            entities = [span for document in documents for span in document.ents if span.label_ in ENTITY]
-            for span in entities:
-                span.label_ = ENTITY[span.label_]
-            tokens = documents[0]
-            yield (
-                text,
-                NlpArtifacts(
-                    entities=entities,
-                    tokens=tokens,
-                    tokens_indices=[token.idx for token in tokens],
-                    lemmas=[token.lower_ for token in tokens],
-                    nlp_engine=self,
-                    language=language,
-                    scores=[SCORE] * len(entities),
-                ),
-            )
-
-    def is_stopword(self, word: str, language: str) -> bool:
-        """Say yes: Presidio's keywords, which nothing here reads, stay empty."""
-        return True
-
-    def is_punct(self, word: str, language: str) -> bool:
-        """Say no."""
-        return False
-
-    def get_supported_entities(self) -> list[str]:
-        """Return Presidio's names of what the models find."""
-        return sorted({*ENTITY.values()})
-
-    def get_supported_languages(self) -> list[str]:
-        """Return English."""
-        return ["en"]
-
-
-def load_models(folder: Path) -> list[Language]:
-    """Load, by name, the NER part of the spaCy model in each sub-folder of `folder`."""
+def load_models(folders: Sequence[Path], *, exclude: Sequence[str] = NOT_NEEDED) -> list[Language]:
+    """Load the spaCy model in each of `folders`, without the pipes in `exclude`."""
     import spacy
 
-    folders = sorted(path.parent for path in folder.glob("*/config.cfg"))
-    models = [spacy.load(path, exclude=NOT_NEEDED) for path in folders]
+    models = [spacy.load(path, exclude=exclude) for path in folders]
     for model in models:
         model.max_length = 100_000_000  # the limit guards the parser's memory, and the parser is off
     return models
+
+
+def model_folders(folder: Path) -> list[Path]:
+    """Return the folders of spaCy models in `folder`, by name."""
+    return sorted(path.parent for path in folder.glob("*/config.cfg"))
+
+
+def find_entities(models: Sequence[Language], texts: Sequence[str]) -> list[list[Span]]:
+    """Return, per text, what any of `models` finds; spans of several models overlap."""
+    found: list[list[Span]] = [[] for _ in texts]
+    for start, end in batches(texts):
+        for model in models:
+            documents = model.pipe(texts[start:end], batch_size=BATCH_SIZE)
+            for spans, document in zip(found[start:end], documents, strict=True):
+                spans += [
+                    Span(entity.start_char, entity.end_char, ENTITY[entity.label_])
+                    for entity in document.ents
+                    if entity.label_ in ENTITY
+                ]
+    return found
+
+
+def batches(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the places, from and to, of as many texts as models read at a time: at least one."""
+    start = characters = 0
+    for place, text in enumerate(texts):
+        characters += len(text)
+        if place > start and (place - start == BATCH_SIZE or characters > BATCH_CHARACTERS):
+            yield start, place
+            start, characters = place, len(text)
+    if texts:
+        yield start, len(texts)

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from stages.lib.phi.lexicon import Lexicon
-from stages.lib.phi.names import TITLES
-from stages.lib.phi.spans import PLACEHOLDER, Span, outside, placeholders, union
+from stages.lib.phi.spans import PLACEHOLDER, TITLES, Span, outside, placeholders, union
 
 Find = Callable[[Sequence[str]], list[list[Span]]]
 ROUNDS = 10

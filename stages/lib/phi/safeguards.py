@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise, product
 
 from stages.lib.phi.lexicon import Lexicon
-from stages.lib.phi.spans import Span
+from stages.lib.phi.spans import TITLES, Span
 
 # "Parkinson disease" stays, "Mr Parkinson" goes: an eponym is one by the word that follows it
 HEADS = (
@@ -21,8 +22,10 @@ HEADS = (
     r"pump|monitor|counts?|levels?|inhibitors?|agonists?|blockers?|therapy|treatment|vaccine|screening|survey|"
     r"questionnaire|inventory|assessment|scan|imaging|MRI|CT)"
 )
-EPONYM = re.compile(rf"^(?:['\u2019]s|s['\u2019])?[ -](?:[\w-]+ ){{0,2}}{HEADS}\b", re.IGNORECASE)
-LAST_HEAD = re.compile(rf"\b{HEADS}$", re.IGNORECASE)
+# "Laroche has fever" is no eponym
+LINKING = r"(?:has|had|have|is|was|with|and|or|for|in|on|of|at|to|from|by|who|denie[sd]|report(?:s|ed)|said|a|an|the) "
+EPONYM = re.compile(rf"^(?:['\u2019]s|s['\u2019])?[ -](?:(?!{LINKING})[\w-]+ ){{0,2}}{HEADS}\b", re.IGNORECASE)
+LAST_HEAD = re.compile(rf"\b{HEADS}(?: of)?$", re.IGNORECASE)
 POSSESSIVE = re.compile(
     r"(?:w/ ?)?(?:Addison|Alzheimer|Asperger|Barrett|Behcet|Behçet|Bell|Crohn|Cushing|Down|Ehlers|Graves|Hashimoto|"
     r"Hirschsprung|Hodgkin|Huntington|Kawasaki|Lewy|Marfan|Meniere|Ménière|Osler|Paget|Parkinson|Raynaud|Reye|Sjogren|Sjögren|Still|"
@@ -30,7 +33,20 @@ POSSESSIVE = re.compile(
 )
 SENTENCE_START = re.compile(r"(?:^|[.!?:]\s+|\n\s*)$")
 TITLED = re.compile(r"\b(?:dr|mr|mrs|ms|miss|prof|doctor|nurse|named|called)\.? ?$", re.IGNORECASE)
+ANY_TITLE = re.compile(r"\b(?:dr|mr|mrs|ms|miss|prof|doctor|nurse|named|called)\b", re.IGNORECASE)
 PLACED = re.compile(r"(?:\b(?:at|by|from|our)|@)(?: the)? $", re.IGNORECASE)
+ANY_PLACE = re.compile(r"(?:\b(?:at|by|from|our)|@)(?: the)? [A-Z]", re.IGNORECASE)
+DRUG_BEFORE = re.compile(
+    r"\b(?:using|taking|takes|started on|starting|prescribing|tolerating|stopping|holding|restarting|(?:dose|doses|use|"
+    r"effects|mg|mcg|trial|course|benefits|risks) of|(?:checker|dosing|guidelines?) for|allergic to|"
+    r"allergy to|switch(?:ed|ing)? to|vs\.?|versus) $",
+    re.IGNORECASE,
+)
+DRUG_AFTER = re.compile(
+    r" (?:\(|\d+(?:\.\d+)? ?(?:mg|mcg|g|ml|units?|iu)\b|tablets?|capsules?|injections?|inhaler|dosing|doses?|"
+    r"infusions?|therapy|treatment|monotherapy|toxicity|levels?|cream|ointment|drops)\b",
+    re.IGNORECASE,
+)
 COUNTRIES = re.compile(r"^(?:the )?(?:U\.?S\.?A?\.?|U\.?K\.?|E\.?U\.?|America|Europe|Asia|Africa|Australia|Western)$")
 # parts of a hospital and of a record, which NER takes for organisations
 COMMON = (
@@ -40,17 +56,22 @@ COMMON = (
     "positive left right upper lower type stage grade phase day week month year type class she he they his her their "
     "the a an of and in on for with to from hpi pmh ros bp hr rr temp labs vitals abdomen chest head neck skin eyes "
     "ears nose throat back please note thanks thank hello hi hey dear "
-    "obs hx fhx pmhx shx tel fax re nok arr tx rx dx sx pt dad mom mum i've i'm i'll i'd it's also"
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "
+    "september october november december sir madam ma'am rec acct "
+    "adm hosp abdo snt fam imms utd background ref'd ref ins physio photo photos ip id dea npi prof comfortable "
+    "parking admitted discharged awaiting obs hx fhx pmhx shx tel fax re nok arr tx rx dx sx pt dad mom mum i've i'm "
+    "i'll i'd it's also"
 )
 COMMON_WORDS = frozenset(COMMON.split())
+PLURAL = re.compile(r"(?:['\u2019]s?|(?<=\w{4})s)$")
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 
 
 def is_clinical(text: str, span: Span, lexicon: Lexicon) -> bool:
-    """Say whether the `span` that an NER model found in `text` means something clinical and stays."""
+    """Say whether the `span` that an NER model or a shape found in `text` means something clinical and stays."""
     found, before, after = (
         text[span.start : span.end],
-        text[max(0, span.start - 12) : span.start],
+        text[max(0, span.start - 24) : span.start],
         text[span.end : span.end + 60],
     )
     if TITLED.search(before):
@@ -62,22 +83,32 @@ def is_clinical(text: str, span: Span, lexicon: Lexicon) -> bool:
         or LAST_HEAD.search(found)
         or COUNTRIES.match(found)
         or (len(words) < 4 and any(map(_holds_measure, words)))
+        or (len(words) == 1 and span.entity == "PERSON" and (DRUG_BEFORE.search(before) or DRUG_AFTER.match(after)))
+        or _in_ontology(words, before, after, lexicon)
     ):
         return True
     if not any(word[0].isupper() for word in words):
         return span.entity != "PERSON" or not all(map(lexicon.is_name, words))
-    placed = PLACED.search(before) is not None or (span.entity == "LOCATION" and len(found) > 4)
+    placed, located = PLACED.search(before) is not None, span.entity == "LOCATION"
     if SENTENCE_START.search(before) and lexicon.is_common(words[0]):
         words = words[1:]
-    return all(_stays(word, placed=placed, lexicon=lexicon) for word in words)
+    return all(stays(word, placed=placed, located=located, lexicon=lexicon) for word in words)
 
 
-def _holds_measure(word: str) -> bool:
-    """Say whether a word mixes letters and digits: SpO2, L4, CHADS2, 45-year-old."""
-    return any(character.isdigit() for character in word) and any(character.isalpha() for character in word)
+def may_hold_phi(text: str, lexicon: Lexicon) -> bool:
+    """Say whether any span of `text` could pass `is_clinical`; where none could, NER need not run."""
+    placed = ANY_PLACE.search(text) is not None
+    return ANY_TITLE.search(text) is not None or not all(
+        stays(word, placed=placed, located=True, lexicon=lexicon) for word in WORD.findall(text)
+    )
 
 
-def _stays(word: str, *, placed: bool, lexicon: Lexicon) -> bool:
+def stays(word: str, *, placed: bool, located: bool, lexicon: Lexicon) -> bool:
+    """Say whether `word` is no part of a name.
+
+    Short capitals are an abbreviation, but behind "at", "from" and the like (`placed`), or where there are more than
+    four and NER takes them for a place (`located`).
+    """
     if word.lower().replace("\u2019", "'") in COMMON_WORDS:
         return True
     parts = [part for part in re.split(r"['\u2019-]", word) if len(part) > 1] or [word]
@@ -85,8 +116,38 @@ def _stays(word: str, *, placed: bool, lexicon: Lexicon) -> bool:
         part.lower() in COMMON_WORDS
         or not part[0].isalpha()
         or len(part) == 1
-        or (part[0].islower() and not lexicon.is_name(part))
-        or (len(part) <= 6 and sum(map(str.isupper, part)) > 1 and not placed)
+        or (part[0].islower() and (not lexicon.is_name(part) or part in lexicon.ontology.words))
+        or (sum(map(str.isupper, part)) > 1 and len(part) <= (0 if placed else 4 if located else 6))
         or lexicon.is_clinical(part)
         for part in parts
     )
+
+
+def is_no_name(text: str) -> bool:
+    """Say whether what a title announces is no name: "Doctor, I", "Dr. Due to"."""
+    from spacy.lang.en.stop_words import STOP_WORDS
+
+    words = re.findall(r"[^\W\d_]+", text.casefold())
+    return all(word in STOP_WORDS or word in TITLES or word in COMMON_WORDS for word in words)
+
+
+def _in_ontology(words: list[str], before: str, after: str, lexicon: Lexicon) -> bool:
+    """Say whether the ontology has the names among `words` beside their neighbours here: Lisch nodules."""
+    context = [*(WORD.findall(before)[-1:] or [""]), *words, *(WORD.findall(after)[:1] or [""])]
+    met = [_are_neighbours(first, second, lexicon) for first, second in pairwise(context)]
+    near = [left or right for left, right in pairwise(met)]
+    return any(near) and all(
+        known or stays(word, placed=True, located=True, lexicon=lexicon)
+        for known, word in zip(near, words, strict=True)
+    )
+
+
+def _are_neighbours(first: str, second: str, lexicon: Lexicon) -> bool:
+    """Say whether two words stand side by side in the ontology, whatever their number and case."""
+    forms = [(word.lower(), PLURAL.sub("", word.lower())) for word in (first, second)]
+    return not lexicon.ontology.pairs.isdisjoint(product(*forms))
+
+
+def _holds_measure(word: str) -> bool:
+    """Say whether a word mixes letters and digits: SpO2, L4, CHADS2, 45-year-old."""
+    return any(character.isdigit() for character in word) and any(character.isalpha() for character in word)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from presidio_analyzer import PatternRecognizer
 
-if TYPE_CHECKING:
-    from presidio_analyzer import PatternRecognizer
+from stages.lib.phi.recognizers.labelled import patterns
 
 NUMBER = r"\+?\(?\d(?:[ ./()-]{0,2}\d){5,14}(?: ?(?i:x|ext\.?) ?\d+)?(?![\w%])"
 LABEL = (
@@ -17,14 +16,13 @@ FORMATS = {
     "after a label": rf"{LABEL}(?i: (?:number|no\.?|info))?(?: (?:is|at|on))?[.:]?\s{{0,3}}\K{NUMBER}",
     "before a label": rf"(?<![\w.,/-]){NUMBER}(?= ?-? ?(?i:office|mobile|fax|cell|home|work|desk)\b)",
     "with a leading zero": r"(?<![\w./-])\(?0\d{1,4}\)?[ -]\d{3,4}[ -]\d{3,4}(?![\w%]|[./-]\d)",
-    "of North America": r"(?<![\w./-])\(?\d{3}\)?[ .-]{1,2}\d{3}[ .-]\d{4}(?: ?(?i:x|ext\.?) ?\d+)?(?![\w%])",
+    "of North America": r"(?<![\w./-])(?:\(\d{3}\)|\d{3}[ .-])[ .-]?\d{3}[ .-]\d{4}(?: ?(?i:x|ext\.?) ?\d+)?(?![\w%])",
     "in pairs": r"(?<![\w./-])\d\d(?:[ .-]\d\d){3,4}(?![\w%]|[./-]\d)",
 }
 
 
-def recognizer() -> PatternRecognizer:
-    """Return the recognizer of telephone numbers that need not be valid in a numbering plan, as Presidio's must."""
-    from presidio_analyzer import Pattern, PatternRecognizer
+class AnyPhoneRecognizer(PatternRecognizer):  # Presidio's registry looks classes up by name
+    """Find numbers that need not be valid in a numbering plan, as Presidio's must."""
 
-    patterns = [Pattern(name, regex, 0.95) for name, regex in FORMATS.items()]
-    return PatternRecognizer("PHONE_NUMBER", name="phones", patterns=patterns, global_regex_flags=0)
+    def __init__(self, name: str, supported_language: str) -> None:
+        super().__init__("PHONE_NUMBER", name, supported_language, patterns(FORMATS))

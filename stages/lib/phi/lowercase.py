@@ -1,0 +1,105 @@
+"""Names and places in lower case: what a title, a label or a greeting announces, and rare words side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stages.lib.phi.lexicon import Lexicon
+from stages.lib.phi.safeguards import COMMON_WORDS
+from stages.lib.phi.spans import Span
+
+WORD = r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*"
+WORDS = rf"(?P<words>{WORD}\.?(?:,? {{1,2}}{WORD}\.?){{0,3}})"
+TITLE = r"(?:(?:dr|mr|mrs|ms|miss|mx|prof|professor|herr|frau|mme|dra|dott)\b\.?(?: (?:med|dent|univ)\.)?)"
+ANNOUNCED = {
+    "PERSON": re.compile(
+        rf"\b(?:{TITLE}|(?:dear|hi|hello)(?: {TITLE})?|"
+        rf"(?:thanks|thank you|regards|wishes|sincerely|faithfully|yours),(?:\s+{TITLE})?|"
+        r"(?:signed|dictated|reviewed|seen|written|referred)(?: by)|(?:named|called)|my name is|copy(?: to)?|cc|"
+        r"(?:brother|sister|mother|father|wife|husband|son|daughter|uncle|aunt|cousin|partner),|"
+        r"(?:patient|pt|name|client|nok|next of kin|ref?|cc|to|from|attn|attending|consultant|contact|doctor|gp|"
+        r"pcp)\s?:)"
+        rf"\s{{1,3}}{WORDS}",
+        re.IGNORECASE,
+    ),
+    "LOCATION": re.compile(
+        r"\b(?:(?:lives?|living|resid(?:es|ing)|resident|born|raised|moved|relocated|stays|based) "
+        r"(?:in|at|near|of|from|to)|"
+        rf"(?:man|woman|boy|girl|male|female|lady|gentleman|patient|pt|child) from) {WORDS}",
+        re.IGNORECASE,
+    ),
+}
+FACILITY = re.compile(
+    rf"(?P<words>{WORD}\.?(?: {WORD}\.?){{0,4}}) (?:hospital|clinic|infirmary|hospice|medical cent(?:er|re)|pharmacy|"
+    r"health cent(?:er|re)|surgery|university|inc\.|ltd\b|llc\b|gmbh\b)"
+)
+BEARING = frozenset(
+    ["st", "saint", "mt", "mount", "north", "south", "east", "west", "new", "port", "lake", "royal", "san", "santa"]
+)
+# "holmgren, virgilio (1933 …": a last and a first name, neither of them a word, where a name would stand
+LAST_FIRST = re.compile(
+    rf"(?:^|[.:;]\s+|\n\s*|\b(?:for|re|of) )(?P<words>{WORD}, {WORD}(?: \w\b\.?)?)(?=\s*(?:[(;,]|\n|$))"
+)
+SIGNATURE = re.compile(rf"(?:[.!?]\s{{1,3}}|\n)(?P<words>(?:\w\b\.? )?(?P<word>{WORD}))\s*\Z")
+PAIR = re.compile(rf"(?<![\w'\u2019.-])(?={WORD}(?: \w\b\.?)? ({WORD}))({WORD})")
+LETTERS = 3  # of a word that could be a name by its rarity
+VOWEL = re.compile(r"[aeiouyà-ÿ]")
+
+
+def lowercase(text: str, lexicon: Lexicon) -> list[Span]:
+    """Return the words of `text` in lower case that no vocabulary knows and that stand where names do."""
+    announced = (
+        _announced(match, lexicon, entity) for entity, pattern in ANNOUNCED.items() for match in pattern.finditer(text)
+    )
+    facilities = (_facility(match, lexicon) for match in FACILITY.finditer(text))
+    return [*filter(None, announced), *filter(None, facilities), *_names(text, lexicon)]
+
+
+def is_rare(word: str, lexicon: Lexicon) -> bool:
+    """Say whether no vocabulary has `word`, which is in lower case, or only as a name."""
+    return (
+        len(word) >= LETTERS
+        and word.islower()
+        and word not in COMMON_WORDS
+        and VOWEL.search(word) is not None
+        and any(len(part) >= LETTERS and not lexicon.is_known(part) for part in re.split(r"['\u2019-]", word))
+    )
+
+
+def _names(text: str, lexicon: Lexicon) -> Iterator[Span]:
+    """Yield last and first names, and two rare words side by side, an initial between them or none."""
+    for match in LAST_FIRST.finditer(text):
+        words = re.findall(WORD, match["words"])
+        if all(word.islower() and (len(word) == 1 or is_rare(word, lexicon)) for word in words):
+            yield Span(*match.span("words"), "PERSON")
+    if (last := SIGNATURE.search(text)) and is_rare(last["word"], lexicon):
+        yield Span(*last.span("words"), "PERSON")
+    for match in PAIR.finditer(text):
+        if is_rare(match[2], lexicon) and is_rare(match[1], lexicon):
+            yield Span(match.start(), match.end(1), "PERSON")
+
+
+def _facility(match: re.Match[str], lexicon: Lexicon) -> Span | None:
+    """Return a facility from its first rare word to its kind."""
+    words = list(re.finditer(WORD, match["words"]))
+    rare = next((place for place, word in enumerate(words) if is_rare(word.group(), lexicon)), None)
+    if rare is None:
+        return None
+    first = rare - (rare > 0 and words[rare - 1].group() in BEARING)
+    return Span(match.start("words") + words[first].start(), match.end(), "ORGANIZATION")
+
+
+def _announced(match: re.Match[str], lexicon: Lexicon, entity: str) -> Span | None:
+    """Return the words of `match` up to the last rare one; an initial or one known word may stand among them."""
+    start = match.start("words")
+    end, allowed = start, 1
+    for word in re.finditer(WORD, match["words"]):
+        found = word.group()
+        if not found.islower():
+            break
+        if is_rare(found, lexicon):
+            end = start + word.end()
+        elif len(found) > 1 and (found in COMMON_WORDS or (allowed := allowed - 1) < 0):
+            break
+    return Span(start, end, entity) if end > start else None

@@ -1,0 +1,184 @@
+"""Recognizers: each class of Safe Harbor by its labels and formats, and the measurements that look like them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stages.lib.phi.recognizers.vehicles import has_check_digit
+from stages.lib.phi.registry import CONFIGURATION, load_recognizers
+from stages.lib.phi.spans import ENTITIES
+from stages.lib.stage import StageError
+
+# what must be found, in «», by the recognizer of that name
+FOUND = {
+    "MedicalRecordNumberRecognizer": [
+        "MRN: «00-4471-932»",  # groups
+        "MRN «48213377» was seen",  # an acronym needs no separator
+        "medical record number is «A-778812»",  # label, number word, verb
+        "(Hospital No. «KH/20/4471»)",  # slashes
+        "Chart # «99-120-4»",
+        "MRN\n«5510023»",  # a form: the value is on the next line
+        "Patient ID: «PT0042»",
+    ],
+    "HealthPlanNumberRecognizer": [
+        "Medicare number «1EG4-TE5-MK73»",
+        "Policy no. «BX-7719-22»",
+        "Member ID | «W2210 55871 01»",  # a table
+        "insurance card number: «ZGP 841120»",
+        "Group number «004417»",
+    ],
+    "AccountNumberRecognizer": [
+        "account number «7712-0098»",
+        "Acct#: «SH-456789»",
+        "invoice: «INV-20331»",
+        "routing number «021000021»",
+    ],
+    "LicenseNumberRecognizer": [
+        "driver's license number «D400-7836-0001»",
+        "DEA «BF1234563»",
+        "NPI: «1245319599»",
+        "Passport No «C01X00T47»",
+        "nursing licence #«RN-552310»",
+    ],
+    "VehicleRecognizer": [
+        "drives a van, VIN «1M8GDM9AXKP042788»",
+        "found in car «WVWZZZ1JZXW000001» at night",  # a European number, without check digit
+        "vin «1m8gdm9axkp042788»",  # lower case, by its check digit
+        "license plate «7ABC123»",
+        "number plate: «LB07 SEO»",
+        "his car (plate «B-AB 1234»)",
+    ],
+    "DeviceRecognizer": [
+        "pacemaker serial number «SN48832K»",
+        "UDI «(01)00844588003288(17)141120(21)10987654»",
+        "stent lot number «LX-2210»",
+        "pump id «0f8fad5b-d9cb-469f-a165-70867728950e»",
+        "Serial: «PJN402115H»",
+    ],
+    "BiometricRecognizer": [
+        "fingerprint ID «FP-88213-A»",
+        "biometric template: «a94f-2210-bb71»",
+        "voiceprint number «VP20991»",
+        "iris scan «IR-0042-77»",
+        "hash «9e107d9d372bb6826bd81d3542a419d6» on file",
+    ],
+    "PhotographRecognizer": [
+        "see «IMG_20210314.jpg»",
+        "photo «scans/face-01.png» attached",
+        "«DSC04412» shows the rash",
+        "Photograph no. «2021-14»",
+    ],
+    "OtherIdentifierRecognizer": [
+        "SSN «536-22-8145»",
+        "prescription number «RX-88120»",
+        "specimen no. «S21-4410»",
+        "employee ID: «E00912»",
+    ],
+    "AgeRecognizer": ["a «93»-year-old", "«101» yo male", "aged «90»"],
+    "CalendarDateRecognizer": [
+        "on «03/14/2021»",
+        "the «5th of November 2019»",
+        "seen on «Monday»",
+        "«2021-03-20T11:05»",
+    ],
+    "AnyPhoneRecognizer": ["call «(415) 555-2671»", "fax «+44 7700 900123»", "tel «030 1234567»"],
+    "LinkRecognizer": ["at «https://portal.example.com/p/8831»", "«www.clinic.example/x»"],
+    "AddressRecognizer": [
+        "at «1427 Larkspur Lane, Apt 3»",
+        "«Boise, ID 83702»",
+        "lives in «Duluth»",
+        "from «Travis County»",
+        "«12 Kossuth Lajos utca 5»",
+        "«PSC 4417, Box 88»",
+        "ZIP «02139»",
+    ],
+    "FacilityRecognizer": ["at «St. Brendan's Hospital»", "«University of Oslo»", "at «Mt. Sinai»"],
+    "EmployerRecognizer": ["works at «Halden Freight»", "Employer: «Orbis»", "«Kestrel Tools, Ltd.»"],
+    "AnnouncedNameRecognizer": ["«Dr. Amara Okonkwo»", "Patient name: «QUENTIN HARGREAVES»", "«Priya Rao», MD"],
+}
+CLINICAL = [
+    "BP: 120/80 mmHg, monitor: 118/76, pulse 72",
+    "lead: V2-V4, stent 3.5x18 mm, pump 1.5 units",
+    "a group of 120 patients, lot of 100, sample of 250",
+    "Patient: 45-year-old man, Case: 12-year-old girl",
+    "growth plate 3 mm, plate 4, L4-L5, C5/6, T12",
+    "HbA1c 7.2 %, eGFR 45, SpO2 98 %, GCS 15, INR 2.5",
+    "lisinopril 10 mg, insulin 20 units, dose: 500 mg",
+    "every Monday, two weeks ago, at night, in 2021, 89 years old, since age 45",
+    "HLA-B27, CD4 350, IL-6, COVID-19, BRCA1 c.68_69delAG, p.Arg175His",
+    "chart reviewed, policy of 100 days, record: normal",
+    "trial of 14 days, order: 25 mg, visit 3 of 12",
+]
+
+
+@pytest.fixture(scope="module")
+def recognizers() -> dict[str, object]:
+    """Return the recognizers of recognizers.yaml by name."""
+    return {recognizer.name: recognizer for recognizer in load_recognizers()}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, texts in FOUND.items() for text in texts])
+def test_a_format_is_found(recognizers: dict, name: str, text: str) -> None:
+    plain = text.replace("«", "").replace("»", "")
+    start, end = text.index("«"), text.index("»") - 1
+    covered = {
+        place
+        for result in recognizers[name].analyze(plain, recognizers[name].supported_entities, None)
+        for place in range(result.start, result.end)
+    }
+    assert {place for place in range(start, end) if plain[place].isalnum()} <= covered
+
+
+@pytest.mark.parametrize("text", CLINICAL)
+def test_a_measurement_is_no_identifier(recognizers: dict, text: str) -> None:
+    found = [
+        (name, text[result.start : result.end])
+        for name in FOUND
+        for result in recognizers[name].analyze(text, recognizers[name].supported_entities, None)
+    ]
+    assert found == []
+
+
+def test_every_class_of_safe_harbor_has_an_entity_and_a_recognizer(recognizers: dict) -> None:
+    found = {entity for recognizer in recognizers.values() for entity in recognizer.supported_entities}
+    assert set(ENTITIES) - {"NRP"} <= found
+
+
+def test_the_check_digit_of_a_vehicle_number_counts() -> None:
+    assert has_check_digit("1M8GDM9AXKP042788")
+    assert not has_check_digit("1M8GDM9A1KP042788")
+
+
+def test_a_hospital_adds_a_format_in_yaml(tmp_path: Path) -> None:
+    pattern = r"patterns: [{name: x, regex: '\bkh\d-\d\b', score: 0.9}]"
+    entry = f"  - {{name: ours, type: custom, supported_entity: MEDICAL_RECORD_NUMBER, {pattern}}}\n"
+    path = tmp_path / "recognizers.yaml"
+    path.write_text(CONFIGURATION.read_text(encoding="utf-8") + entry, encoding="utf-8")
+    ours = {recognizer.name: recognizer for recognizer in load_recognizers(path)}["ours"]
+    (found,) = ours.analyze("id KH4-7.", ["MEDICAL_RECORD_NUMBER"], None)
+    assert (found.start, found.end) == (3, 8)
+
+
+@pytest.mark.parametrize(
+    ("entry", "error"),
+    [
+        (
+            "{name: ours, type: custom, supported_entity: MRN, patterns: [{name: x, regex: 'a', score: 0.9}]}",
+            "unknown entity 'MRN'",
+        ),
+        ("{name: NoSuchRecognizer, type: predefined}", "NoSuchRecognizer"),
+        ("{name: ours, type: custom, supported_entity: ID}", "recognizers.yaml"),
+        (
+            "{name: ours, type: custom, supported_entity: ID, patterns: [{name: x, regex: '(', score: 0.9}]}",
+            "recognizers.yaml",
+        ),
+    ],
+)
+def test_a_bad_entry_is_refused_in_one_line(tmp_path: Path, entry: str, error: str) -> None:
+    path = tmp_path / "recognizers.yaml"
+    path.write_text(f"supported_languages: [en]\nrecognizers:\n  - {entry}\n", encoding="utf-8")
+    with pytest.raises(StageError, match=error) as caught:
+        load_recognizers(path)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,135 @@
+"""Scrubbing on odd texts: graphemes stay whole, long and foreign texts pass, and a second look costs nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import regex
+from conftest import ROOT
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from stages.lib.phi import ner
+from stages.lib.phi.engine import Finder, load_finder
+from stages.lib.phi.lexicon import English, Lexicon, Ontology, read_ontology
+from stages.lib.phi.redaction import redact
+from stages.lib.phi.safeguards import is_clinical, may_hold_phi
+from stages.lib.phi.spans import Span
+from stages.lib.stage import StageError
+
+ONTOLOGY = ROOT / "tests/cases/scrub/one-patient-two-notes/given/data/ontology"
+SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PHI = ["Dr. Amara Okonkwo", "MRN: 00-4471-932", "12 Elm Street", "seen on 03/14/2021", "QUENTIN", "93-year-old"]
+ODD = [
+    "e\u0301",
+    "\U0001f469\u200d\u2695\ufe0f",
+    "مريض",
+    "שלום",
+    "\u200f",
+    "\x00",
+    "\ufeff",
+    "\u00a0",
+    "ß",
+    "漢字",
+    "\r\n",
+]
+
+
+@pytest.fixture(scope="module")
+def finder(ner_models: Path) -> Finder:
+    """Return the finder with the default parameters."""
+    return load_finder(ner_models, ONTOLOGY, 0.35, ("NRP",))
+
+
+@SETTINGS
+@given(st.lists(st.sampled_from(PHI + ODD) | st.text(max_size=8), max_size=8).map("".join))
+@example("Dr. Ame\u0301lie\u0301 \U0001f469\u200d\u2695\ufe0f\x00 MRN: 0047713\u0301")
+def test_no_span_cuts_a_grapheme_and_scrubbing_is_idempotent(finder: Finder, text: str) -> None:
+    ((scrubbed, spans),) = redact([[text]], finder.find, finder.lexicon)[0]
+    borders = {0, *(match.end() for match in regex.finditer(r"\X", text))}
+    assert [span for span in spans if not {span.start, span.end} <= borders] == []
+    assert redact([[scrubbed]], finder.find, finder.lexicon)[0] == [(scrubbed, [])]
+
+
+def test_the_rules_take_a_text_of_a_megabyte(finder: Finder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ner, "find_entities", lambda models, texts: [[] for _ in texts])
+    note = "Dr. Amara Okonkwo saw a 45-year-old woman on 03/14/2021 for fever; MRN: 00-4471-932.\n"
+    fill = "no change in fever and cough since then, \n" * 60
+    text = (note + fill) * (1_000_000 // len(note + fill))
+    started = time.process_time()
+    (spans,) = finder.find([text])
+    assert time.process_time() - started < 30
+    assert len(spans) == 3 * text.count(note)  # so no pattern ran out of Presidio's time and was skipped
+
+
+def test_a_name_across_the_border_of_two_windows_of_a_long_text_is_no_error(finder: Finder) -> None:
+    text = "fever " * 3333 + "Dr. Amara Okonkwo " + "cough " * 4000
+    assert "Okonkwo" not in redact([[text]], finder.find, finder.lexicon)[0][0][0]
+
+
+def test_what_was_scrubbed_is_not_shown_to_ner_again(finder: Finder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def find_entities(models: Sequence[object], texts: Sequence[str]) -> list[list[Span]]:
+        shown.extend(texts)
+        return [[] for _ in texts]
+
+    monkeypatch.setattr(ner, "find_entities", find_entities)
+    finder.find(["[PERSON_1] came with fever and cough on [DATE_TIME_1].", "[PERSON_1] met Ingrid Halvorsen there."])
+    assert shown == [" met Ingrid Halvorsen there."]
+
+
+@SETTINGS
+@given(
+    st.lists(
+        st.sampled_from(["Ward", "halvorsen", "Boise", "COPD", "fever", "at", "the", "L4-L5", "Dr", "in"]), max_size=6
+    )
+)
+def test_a_text_that_ner_skips_could_not_hold_phi(finder: Finder, words: list[str]) -> None:
+    text = " ".join(words)
+    if may_hold_phi(text, finder.lexicon):
+        return
+    borders = [place for place in range(len(text) + 1) if place in {0, len(text)} or " " in text[place - 1 : place + 1]]
+    spans = [
+        Span(start, end, entity)
+        for start in borders
+        for end in borders
+        if start < end
+        for entity in ("PERSON", "LOCATION")
+    ]
+    assert [
+        span for span in spans if text[span.start : span.end].strip() and not is_clinical(text, span, finder.lexicon)
+    ] == []
+
+
+def test_eponyms_of_the_ontology_stay_beside_their_neighbours_only(finder: Finder) -> None:
+    texts = ["Lisch nodules were seen.", "Seen by Mr Lisch."]
+    scrubbed = [redact([[text]], finder.find, finder.lexicon)[0][0][0] for text in texts]
+    assert scrubbed == ["Lisch nodules were seen.", "Seen by [PERSON_1]."]
+
+
+def test_words_of_the_ontology_are_those_in_lower_case_and_whole_labels() -> None:
+    ontology = read_ontology(ONTOLOGY)
+    assert {"nodules", "growth", "iris"} <= ontology.words
+    assert "lisch" not in ontology.words
+    assert ("lisch", "nodules") in ontology.pairs
+
+
+def test_without_the_ontology_nothing_is_read(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"hp\.obo: missing"):
+        read_ontology(tmp_path)
+
+
+def test_a_vocabulary_without_vectors_goes_by_the_lists() -> None:
+    lexicon = Lexicon(
+        [],
+        english=English(frozenset({"table"}), frozenset({"improve"})),
+        ontology=Ontology(frozenset({"hydroureter"}), frozenset()),
+    )
+    assert lexicon.is_clinical("Hydroureter")
+    assert lexicon.is_known("Tables")
+    assert lexicon.is_known("Improving")
+    assert not lexicon.is_known("Halvorsen")
