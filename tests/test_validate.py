@@ -1,40 +1,40 @@
-"""The gate: good data pass and leave a reproducible site, each defect is stopped by the expectation named for it."""
+"""The gate: what it writes is the same twice and holds no value of a record; what fails is said by ids and kept."""
+
+from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from conftest import ROOT
+from toy_records import BOUNDS, DIAGNOSES, check, good_records, run_validate, summary
 
-from stages.lib.phi.hits import PATTERNS, compiled, count_hits
-from stages.lib.records import write_records
-from stages.lib.stage import In, Out, StageError
-from stages.validate import LIMITS, Params, validate
+from stages.lib.accepted import Accepted, measure, read_accepted, write_accepted
+from stages.lib.data_docs import read_suites
+from stages.lib.records import schema, write_records
+from stages.lib.stage import StageError
+from stages.validate import Params
+from tools.accept import accept, changes
 
-LIMIT = {"min_words": 3, "max_words": 20, "min_cases_per_diagnosis": 3, "min_groups_per_diagnosis": 2}
-
-
-def records() -> pd.DataFrame:
-    """Return 8 good records of 2 diagnoses, each of another patient."""
-    return pd.DataFrame(
-        {
-            "record_id": [f"r{number}" for number in range(8)],
-            "patient_id": [f"p{number}" for number in range(8)],
-            "groups": [[] for _ in range(8)],
-            "text": [f"[PERSON_1] has finding number {number} since [DATE_TIME_12]" for number in range(8)],
-            "diagnosis": ["Marfan syndrome", "Fabry disease"] * 4,
-            "source": "files",
-        }
-    )
-
-
-def check(folder: Path, table: pd.DataFrame, **limits: int) -> dict[str, dict[str, object]]:
-    """Run `validate` on a table and return its summary."""
-    params = Params.model_validate({"validate": LIMIT | limits})
-    write_records(table, folder / "scrubbed.parquet")
-    paths = In(folder / "scrubbed.parquet"), Out(folder / "data_docs"), Out(folder / "data_quality.json")
-    validate(params, *paths)
-    return dict(json.loads((folder / "data_quality.json").read_text()))
+PLANTED = {
+    "record_id": "zqzqrecord",
+    "patient_id": "zqzqpatient",
+    "groups": ["zqzqgroup"],
+    "text": "[PERSON_1] has had zqzqfinding since the spring, and jane.zqzqroe@example.org knows of it",
+    "diagnosis": "Zqzqitis",
+    "diagnosis_code": "ZQ:77",
+    "sex": "zqzqsex",
+    "date": "zqzqdate",
+    "source": "zqzqsource",
+    "voice": "zqzqvoice",
+    "phenotypes": ["zqzqterm"],
+    "excluded_phenotypes": ["zqzqterm"],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -43,121 +43,137 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GX_ANALYTICS_ENABLED", "false")
 
 
-def test_good_records_pass_every_expectation(tmp_path: Path) -> None:
-    summary = check(tmp_path, records())
-    assert list(summary) == list(LIMITS)
-    assert all(entry["success"] for entry in summary.values())
-    assert summary["diagnoses"]["observed"] == 2
-    assert summary["words"] == {"success": True, "unexpected": 0, "lowest": 7, "highest": 7}
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def test_the_site_is_the_same_bytes_twice_and_holds_no_text(tmp_path: Path) -> None:
-    sites = []
+def test_site_and_summary_are_the_same_bytes_twice(tmp_path: Path) -> None:
+    made = []
     for name in ("first", "second"):
         folder = tmp_path / name
         folder.mkdir()
-        check(folder, records())
-        files = sorted(path for path in (folder / "data_docs").rglob("*") if path.is_file())
-        sites.append({path.relative_to(folder): path.read_bytes() for path in files})
-    assert sites[0] == sites[1]
-    html = b"".join(content for path, content in sites[0].items() if path.suffix == ".html")
+        check(folder, good_records())
+        made.append(contents(folder))
+    assert made[0] == made[1]
+    html = b"".join(content for path, content in made[0].items() if path.suffix == ".html")
     assert b"phi_hits" in html
-    for value in (b"finding number", b"PERSON_1", b"Fabry", str(tmp_path).encode()):
-        assert value not in html
+    assert str(tmp_path).encode() not in html
 
 
-DEFECTS = {
-    "record_id_present": {"record_id": None},
-    "patient_id_present": {"patient_id": None},
-    "text_present": {"text": " "},
-    "diagnosis_present": {"diagnosis": None},
-    "record_id_unique": {"record_id": "r1"},
-    "words": {"text": "too short"},
-    "diagnoses_of_text": {"text": "[PERSON_1] has finding number 1 since [DATE_TIME_12]"},
-    "phi_hits": {"text": "the patient left a number, 555-123-4567"},
-}
+def test_the_summary_says_what_was_counted_or_observed(tmp_path: Path) -> None:
+    found = check(tmp_path, good_records())
+    assert found["diagnoses"] == {"severity": "critical", "success": True, "observed": 3}
+    assert found["words"] == {"severity": "critical", "success": True, "unexpected": 0, "lowest": 10, "highest": 10}
 
 
-@pytest.mark.parametrize("name", DEFECTS)
-def test_a_defect_of_one_record_is_stopped_by_its_check(tmp_path: Path, name: str) -> None:
-    table = records()
-    for column, value in DEFECTS[name].items():
-        table.loc[0, column] = value
-    with pytest.raises(StageError, match=rf"(?m)^validate: {name}: .* records break this: ") as caught:
-        check(tmp_path, table)
-    assert "555-123" not in str(caught.value)
-    assert "too short" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "limits", "diagnosis"),
-    [
-        ("diagnoses", {}, ["Fabry disease"] * 8),
-        ("cases_of_diagnosis", {}, ["Fabry disease"] * 2 + ["Marfan syndrome"] * 6),
-        ("groups_of_diagnosis", {"min_groups_per_diagnosis": 5}, ["Fabry disease", "Marfan syndrome"] * 4),
-        ("words", {"max_words": 6}, ["Fabry disease", "Marfan syndrome"] * 4),
-    ],
-)
-def test_a_table_beyond_a_limit_is_stopped_by_its_check(
-    tmp_path: Path, name: str, limits: dict[str, int], diagnosis: list[str]
+def test_no_value_of_a_record_is_written_or_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(StageError, match=f"validate: {name}: "):
-        check(tmp_path, records().assign(diagnosis=diagnosis), **limits)
-
-
-def test_records_of_one_group_count_once(tmp_path: Path) -> None:
-    with pytest.raises(StageError, match="validate: groups_of_diagnosis: "):
-        check(tmp_path, records().assign(groups=[["PMID:1"]] * 8))
-
-
-def test_gold_phi_in_scrubbed_records_is_stopped(tmp_path: Path) -> None:
-    with pytest.raises(StageError, match="validate: columns: "):
-        check(tmp_path, records().assign(phi=[[] for _ in range(8)]))
+    write_records(good_records(), tmp_path / "scrubbed.parquet")
+    write_accepted(measure(tmp_path / "scrubbed.parquet"), tmp_path / "accepted.json")
+    planted = pd.concat([good_records(), pd.DataFrame([PLANTED | {"age": 123.25}])], ignore_index=True)
+    with pytest.raises(StageError) as caught:
+        check(tmp_path, planted)
+    failed = [name for name, entry in summary(tmp_path).items() if isinstance(entry, dict) and not entry["success"]]
+    assert {"phi_hits", "sexes", "dates", "ages", "phenotypes", "contradictions", "new_diagnoses"} <= set(failed)
+    written = b"".join(contents(tmp_path / "data_docs").values()) + (tmp_path / "data_quality.json").read_bytes()
+    written += b"".join(contents(tmp_path / "cache").values())
+    said = "".join([str(caught.value), caplog.text, *capfd.readouterr()])
+    for value in ("zqzq", "123.25", *DIAGNOSES):
+        assert value.lower().encode() not in written.lower()
+        assert value.lower() not in said.lower().replace("zqzqrecord", "")  # ids are pseudonyms, and may be said
 
 
 def test_a_failure_names_ids_and_keeps_its_site(tmp_path: Path) -> None:
     with pytest.raises(StageError) as caught:
-        check(tmp_path, records(), min_words=8)
+        check(tmp_path, good_records(), min_words=11)
     lines = str(caught.value).splitlines()
-    assert "8 records break this: r0, r1, r2, r3, r4, …" in lines[0]
+    assert "11 (validate.min_words) to 40 (validate.max_words) words" in lines[0]
+    assert "60 records break this: r0, r1, r10, r11, r12, …" in lines[0]
     kept = Path(lines[-1].removeprefix("validate: see "))
     assert kept.is_relative_to(tmp_path / "cache/differential/failed")
     assert "validate" in kept.read_text()
-    assert json.loads((kept.parents[1] / "data_quality.json").read_text())["words"]["unexpected"] == 8
+    assert json.loads((kept.parents[1] / "data_quality.json").read_text())["words"]["unexpected"] == 60
+
+
+def test_all_failures_are_said_at_once(tmp_path: Path) -> None:
+    table = good_records().assign(sex="F", date="2020-01-02")
+    with pytest.raises(StageError, match=r"(?s)^validate: sexes: .*\nvalidate: dates: .*\nvalidate: see "):
+        check(tmp_path, table)
+
+
+def test_records_without_accepted_data_pass_and_the_stage_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="stages")
+    found = check(tmp_path, good_records())
+    assert found["accepted_records"] == 0
+    assert not found.keys() & read_suites()["accepted"].keys()
+    assert "no data accepted yet" in caplog.text
 
 
 def test_min_words_above_max_words_is_refused() -> None:
-    with pytest.raises(ValueError, match="min_words 21 is above max_words 20"):
-        Params.model_validate({"validate": LIMIT | {"min_words": 21}})
+    with pytest.raises(ValueError, match="min_words 41 is above max_words 40"):
+        Params.model_validate({"validate": BOUNDS | {"min_words": 41}})
+
+
+def test_every_bound_of_the_suite_is_a_parameter_and_every_parameter_bounds() -> None:
+    configs = [config for suite in read_suites().values() for config in suite.values()]
+    used = {value["$PARAMETER"] for config in configs for value in config["kwargs"].values() if isinstance(value, dict)}
+    assert used == BOUNDS.keys() | Accepted().parameters().keys() | {"columns"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "text"),
-    [
-        ("e-mail address", "write to jane.roe@example.org today"),
-        ("web address", "see https://example.org/p?id=1"),
-        ("IP address", "from 192.168.10.4 at night"),
-        ("US social security number", "SSN 123-45-6789"),
-        ("telephone number", "call (555) 123-4567 or"),
-        ("telephone number", "call +441632960961 or"),
-        ("full date", "seen 2021-03-04 and"),
-        ("full date", "seen 3/4/2021 and"),
-        ("date in words", "seen March 4th, 2021 and"),
-        ("labelled number", "MRN: A-778812"),
-    ],
+    "text", ["", "{", "[]", '{"diagnoses": {"Gout": 0}}', '{"lengths": [-1]}', '{"cases": 3}'], ids=repr
 )
-def test_phi_is_hit(kind: str, text: str) -> None:
-    assert count_hits(text, compiled()) >= 1
-    assert count_hits(text, [pattern for name, pattern in zip(PATTERNS, compiled(), strict=True) if name == kind]) == 1
+def test_a_broken_file_of_accepted_data_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "accepted.json").write_text(text)
+    with pytest.raises(StageError, match=r"accepted.json: holds no accepted statistics; write \{\} into it"):
+        read_accepted(tmp_path / "accepted.json")
+
+
+def test_accept_writes_what_validate_then_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_records(good_records(), data / "scrubbed.parquet")
+    (data / "accepted.json").write_text("{}")
+    (tmp_path / "dvc.yaml").symlink_to(ROOT / "dvc.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert accept() == ["data/accepted.json: 60 records of 3 diagnoses are accepted; commit it"]
+    found = run_validate(data)
+    assert found["accepted_records"] == 60
+    assert found["label_drift"]["observed"] == found["length_drift"]["observed"] == 0
+    assert '    "Fabry disease": 20,\n' in (data / "accepted.json").read_text()
+
+
+def test_accept_says_what_changes() -> None:
+    before = Accepted(diagnoses={"Gout": 5, "Lupus": 5}, lengths=[0, 10])
+    now = Accepted(diagnoses={"Fabry disease": 5, "Gout": 5}, lengths=[10, 0])
+    said = [
+        "new: Fabry disease",
+        "lost: Lupus",
+        "divergence of diagnoses 0.5, of text lengths 1.0 (0 is none, 1 is all)",
+    ]
+    assert changes(before, now) == said
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "[PERSON_1] was seen on [DATE_TIME_12] by [PERSON_2] ([ID_3], [PHONE_NUMBER_10])",
-        "BP 120/80, pulse 72, SpO2 98 %, T 37.2, strength 5/5, L4-L5, 1.5 mg/kg/day for 10-14 days",
-        "HP:0001250 OMIM:123456 ORPHA:558 NM_000138.5:c.3037G>A rs123456 in 2021",
-    ],
+    ("name", "change"),
+    {
+        "a column is missing": lambda table: table.drop_columns("voice"),
+        "columns in another order": lambda table: table.select(table.column_names[::-1]),
+        "an age as a text": lambda table: table.set_column(6, "age", table["age"].cast(pa.string())),
+    }.items(),
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_placeholders_and_measurements_are_not_hit(text: str) -> None:
-    assert count_hits(text, compiled()) == 0
+def test_a_defect_of_the_schema_is_stopped(tmp_path: Path, name: str, change: Callable[[pa.Table], pa.Table]) -> None:
+    write_records(good_records(), tmp_path / "scrubbed.parquet")
+    pq.write_table(change(pq.read_table(tmp_path / "scrubbed.parquet")), tmp_path / "scrubbed.parquet")
+    with pytest.raises(StageError, match=r"^validate: columns: "):
+        run_validate(tmp_path)
+
+
+def test_a_file_without_records_is_stopped(tmp_path: Path) -> None:
+    pq.write_table(schema(phi=False).empty_table(), tmp_path / "scrubbed.parquet")
+    with pytest.raises(StageError, match=r"scrubbed.parquet: holds no record"):
+        run_validate(tmp_path)

@@ -11,11 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages.lib.params import read_document
+
 if TYPE_CHECKING:
     import pandas as pd
+    from great_expectations.core import ExpectationValidationResult
     from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
     from great_expectations.expectations.expectation import Expectation
 
+SUITES = Path(__file__).parent / "expectations" / "suite.yaml"
 RUN_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # a run has a time, an output of a stage must not
 RUN_TIME_IN_SITE = "20000101T000000.000000Z"
 TIME = re.compile(r"\b\d{8}T\d{6}\.\d{6}Z")
@@ -23,60 +27,106 @@ UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 BEACON = re.compile(r'src="https://great-expectations-web-assets[^"]*"')  # would tell its makers who opens the page
 
 
-def check(
-    tables: Mapping[str, tuple[pd.DataFrame, Mapping[str, Expectation]]], *, site: Path
-) -> dict[str, dict[str, Any]]:
-    """Validate each table by its expectations, in memory; write the Data Docs to `site`.
+def read_suites() -> dict[str, dict[str, Any]]:
+    """Return the configurations of the expectations by the name of their suite and their own."""
+    return read_document(str(SUITES))
 
-    Returns, by the name of the expectation, `success`, `column` (None for a whole table), and what the library counted
-    or observed. The site shows no value of a table, and the same tables give the same bytes.
+
+def check(
+    tables: Mapping[str, pd.DataFrame],
+    suites: Mapping[str, Mapping[str, Any]],
+    *,
+    bounds: Mapping[str, Any],
+    site: Path,
+) -> dict[str, dict[str, Any]]:
+    """Validate each table by the suite of its name, in memory; write the Data Docs to `site`.
+
+    `bounds` are the values of {$PARAMETER: name} in the suites. Returns by the name of the expectation its `table`,
+    `column` (None for a whole table), `severity`, `success`, the `expectation` with its bounds, and what the library
+    counted or observed. The site shows no value of a table, and the same tables give the same bytes.
     """
     os.environ["TZ"] = "UTC"  # the site shows local time
     time.tzset()
-    import great_expectations as gx
-    from great_expectations.core.run_identifier import RunIdentifier
-
     context = _context()
     _replace_site(context, site.resolve())
-    source = context.data_sources.add_pandas("differential")
-    found: dict[str, dict[str, Any]] = {}
-    for name, (table, expectations) in tables.items():
-        for key, expectation in expectations.items():
-            expectation.meta = {"name": key}
-        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
-        suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=list(expectations.values())))
-        definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-        checkpoint = gx.Checkpoint(
-            name=name,
-            validation_definitions=[definition],
-            result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
-        )
-        outcome = context.checkpoints.add(checkpoint).run(
-            batch_parameters={"dataframe": table}, run_id=RunIdentifier(run_name="validate", run_time=RUN_TIME)
-        )
-        for results in outcome.run_results.values():
-            for result in results.results:
-                config: Any = result.expectation_config
-                found[config.meta["name"]] = {
-                    "success": bool(result.success),
-                    "column": config.kwargs.get("column"),
-                    **result.result,
-                }
+    found = {}
+    for name, table in tables.items():
+        expectations = [_bounded(config, bounds, name=key) for key, config in suites[name].items()]
+        outcome = _run(context, name, table=table, expectations=expectations)
+        for expectation, result in zip(expectations, outcome, strict=True):
+            found[_name(expectation)] = {
+                "table": name,
+                "column": getattr(expectation, "column", None),
+                "severity": expectation.severity.value,
+                "success": bool(result.success),
+                "expectation": expectation,
+                **result.result,
+            }
     context.build_data_docs()
     _normalise(site)
-    return {name: found[name] for _, expectations in tables.values() for name in expectations}
+    return found
 
 
-def unexpected_ids(table: pd.DataFrame, expectation: Expectation, *, identifier: str) -> list[str]:
-    """Return the values of column `identifier` in the rows that fail `expectation`, where they have one.
+def unexpected_rows(table: pd.DataFrame, expectation: Expectation) -> list[int]:
+    """Return the positions of the rows that fail `expectation`; the table is indexed by them.
 
-    Asked only of an expectation that failed: with ids a run takes several times as long.
+    Asked only of an expectation that failed: with positions a run takes several times as long.
     """
     asset = _context().data_sources.add_pandas("differential").add_dataframe_asset("again")
     batch = asset.add_batch_definition_whole_dataframe("again").get_batch(batch_parameters={"dataframe": table})
-    form = {"result_format": "COMPLETE", "unexpected_index_column_names": [identifier]}
-    rows = batch.validate(expectation, result_format=form).result.get("unexpected_index_list") or []
-    return sorted({str(row[identifier]) for row in rows if isinstance(row[identifier], str)})
+    result: Any = batch.validate(expectation, result_format={"result_format": "COMPLETE"}).result
+    return list(result["unexpected_index_list"])
+
+
+def _run(
+    context: EphemeralDataContext, name: str, *, table: pd.DataFrame, expectations: list[Expectation]
+) -> list[ExpectationValidationResult]:
+    """Return the result of each expectation on a table."""
+    import great_expectations as gx
+    from great_expectations.core.run_identifier import RunIdentifier
+
+    source = context.data_sources.add_pandas(name)
+    batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
+    suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
+    checkpoint = gx.Checkpoint(
+        name=name,
+        validation_definitions=[definition],
+        result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
+    )
+    outcome = context.checkpoints.add(checkpoint).run(
+        batch_parameters={"dataframe": table}, run_id=RunIdentifier(run_name="validate", run_time=RUN_TIME)
+    )
+    results = {_name(one.expectation_config): one for run in outcome.run_results.values() for one in run.results}
+    if broken := {key: str(result.exception_info) for key, result in results.items() if not result.result}:
+        raise RuntimeError(f"Great Expectations failed to judge: {broken}")
+    return [results[_name(expectation)] for expectation in expectations]
+
+
+def _name(named: Any) -> str:
+    return str(named.meta["name"])
+
+
+def _bounded(config: Mapping[str, Any], bounds: Mapping[str, Any], *, name: str) -> Expectation:
+    """Return an expectation of the library's or our own, with the values of its parameters."""
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    from stages.lib.expectations import drift, evenness  # noqa: F401  (the library registers a class by its import)
+
+    kwargs, description = dict(config["kwargs"]), config["description"]
+    for key, value in config["kwargs"].items():
+        if isinstance(value, dict):
+            kwargs[key] = bounds[value["$PARAMETER"]]
+            parameter = f"validate.{value['$PARAMETER']}"
+            description = description.replace(parameter, f"{kwargs[key]} ({parameter})")
+    configuration = ExpectationConfiguration(
+        type=config["type"],
+        kwargs=kwargs,
+        severity=config["severity"],
+        description=description,
+        meta={"name": name},
+    )
+    return configuration.to_domain_obj()
 
 
 def _context() -> EphemeralDataContext:

@@ -1,0 +1,177 @@
+"""What the expectation suite looks at: scrubbed records in, a row of counts, shares and flags per record out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.lib.labels import Label, Labels, tokens
+from stages.lib.stage import progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+ROWS = 2**13
+COLUMNS = ("record_id", "patient_id", "text", "diagnosis", "age", "sex", "date", "phenotypes", "excluded_phenotypes")
+OLDEST = 90  # years: what `scrub` writes for any age above 89
+FUNCTION_WORDS = (
+    "the and of to with for was were has have had been is are this that from by at on or not it she her his my which "
+    "who since but all be there their they when"
+)  # English only: "a", "in", "an", "so" or "no" are words of other languages too
+PLACEHOLDER = r"\[[A-Z_]+_\d+\]"
+CONTROL = r"[\x{0}-\x{8}\x{b}\x{e}-\x{1f}\x{7f}-\x{9f}]"  # but tab, line feed, form feed and carriage return
+# UTF-8 read as Windows-1252 or Latin-1 (Ã¼, â€™), and what stands for a character that could not be decoded
+MOJIBAKE = (
+    r"[\x{c2}\x{c3}][\x{80}-\x{bf}\x{152}-\x{192}\x{2c6}-\x{2dc}\x{2013}-\x{203a}\x{20ac}\x{2122}]|"
+    r"\x{e2}[\x{80}\x{20ac}]|\x{fffd}"
+)
+LENGTHS = [round(2 ** (half / 2)) for half in range(2, 34)]  # words from which a class of text lengths begins
+
+
+def observe(path: Path, *, accepted: Iterable[str], ontology: frozenset[str]) -> pd.DataFrame:
+    """Return a row of counts, shares and flags per record, in the order of the file; it holds no value of a record.
+
+    There must be a record. `accepted` are the diagnoses of the data accepted last, and `ontology` its words, which may
+    stand in any text.
+    """
+    import numpy as np
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    accepted = list(accepted)
+    labels = Labels(accepted, ontology=ontology)
+    file = pq.ParquetFile(path)
+    batches = file.iter_batches(batch_size=ROWS, columns=list(COLUMNS))
+    total = -(-file.metadata.num_rows // ROWS)
+    parts = [_of_batch(batch, labels) for batch in progress(batches, description="observe", total=total)]
+    observed = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    return _across(observed, labels=labels, accepted=len(accepted), owners=owners(path))
+
+
+def owners(path: Path) -> np.ndarray:
+    """Return the number of each record's independent group."""
+    import pandas as pd
+
+    from stages.lib.records import independent_groups
+
+    table = pd.read_parquet(path, columns=["patient_id", "groups"])
+    return independent_groups(table.assign(patient_id=table["patient_id"].fillna("")))
+
+
+def length_of(words: np.ndarray) -> np.ndarray:
+    """Return the class of text lengths, from 0, of counts of words."""
+    import numpy as np
+
+    return np.searchsorted(LENGTHS, words, side="right").astype("int16")
+
+
+def _of_batch(batch: pa.RecordBatch, labels: Labels) -> dict[str, np.ndarray]:
+    """Return what can be said of each record by itself, and hashes for what is said across records."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow.compute as pc
+
+    def flag(values: Any) -> np.ndarray:
+        flags: np.ndarray = pc.fill_null(values, False).to_numpy(zero_copy_only=False).astype("int8")
+        return flags
+
+    def hashes(values: list[str]) -> np.ndarray:
+        hashed: np.ndarray = pd.util.hash_array(np.array(values, dtype="object"), categorize=False)
+        return hashed
+
+    column = {name: batch.column(name) for name in COLUMNS}
+    text, age, sex, date = (column[name] for name in ("text", "age", "sex", "date"))
+    texts, words, values = _of_texts(text, column["diagnosis"], labels)
+    known_sex = pc.is_in(sex, value_set=_strings(["female", "male", "other"]))
+    placeholders = pc.fill_null(pc.count_substring_regex(text, PLACEHOLDER), 0).to_numpy(zero_copy_only=False)
+    counted = values["words"]
+    return values | {
+        "no_record_id": flag(pc.is_null(column["record_id"])),
+        "no_patient_id": flag(pc.is_null(column["patient_id"])),
+        "impossible_age": flag(pc.invert(pc.and_(pc.greater_equal(age, 0), pc.less_equal(age, OLDEST)))),
+        "unknown_sex": flag(pc.and_(pc.is_valid(sex), pc.invert(known_sex))),
+        "exact_date": flag(pc.invert(pc.match_substring_regex(date, r"^\d{4}$"))),
+        **_of_phenotypes(column["phenotypes"], column["excluded_phenotypes"]),
+        "length": length_of(counted),
+        "redacted": (placeholders / np.maximum(counted, 1)).astype("float32"),
+        "function_words": (values["function_words"] / np.maximum(counted - placeholders, 1)).astype("float32"),
+        "mojibake": flag(pc.match_substring_regex(text, MOJIBAKE)),
+        "control_characters": flag(pc.match_substring_regex(text, CONTROL)),
+        "record": hashes([value or "" for value in column["record_id"].to_pylist()]),
+        "text": hashes(texts),
+        "words_of_text": hashes(words),
+    }
+
+
+def _of_texts(
+    texts: pa.Array, diagnoses: pa.Array, labels: Labels
+) -> tuple[list[str], list[str], dict[str, np.ndarray]]:
+    """Return the texts, their words as one string each, and what takes both a text and its words or diagnosis."""
+    import numpy as np
+
+    from stages.lib.phi.hits import hits_by_text
+
+    function_words = frozenset(FUNCTION_WORDS.split())
+    kept, joined, rows = list[str](), list[str](), list[tuple[int, ...]]()
+    for value, name in zip(texts.to_pylist(), diagnoses.to_pylist(), strict=True):
+        text, diagnosis = (value or "").strip(), (name or "").strip()
+        words = tokens(text)
+        line = " ".join(words)
+        label = labels[diagnosis] if diagnosis else Label(-1, "", (), 0)
+        named = any(map(f" {line} ".__contains__, label.names))
+        said = sum(map(function_words.__contains__, words))
+        rows.append((label.number, not diagnosis, not text, len(text.split()), said, named, label.phi_hits))
+        kept.append(text)
+        joined.append(line)
+    names = ("diagnosis", "no_diagnosis", "no_text", "words", "function_words", "names_diagnosis", "phi_hits")
+    values = dict(zip(names, np.array(rows, dtype="int32").reshape(-1, len(names)).T, strict=True))
+    return kept, joined, values | {"phi_hits": values["phi_hits"] + hits_by_text(texts)}
+
+
+def _of_phenotypes(observed: pa.Array, excluded: pa.Array) -> dict[str, np.ndarray]:
+    """Return which records hold what is no id of an HPO term, and which observe and exclude the same term."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow.compute as pc
+
+    malformed, pairs = np.zeros(len(observed), dtype="int8"), list[pd.DataFrame]()
+    for lists in (observed, excluded):
+        rows, terms = pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists)
+        sound = pc.fill_null(pc.match_substring_regex(terms, r"^HP:\d{7}$"), False).to_numpy(zero_copy_only=False)
+        malformed[rows[~sound]] = 1
+        pairs.append(pd.DataFrame({"row": rows, "term": terms.to_pylist()}).drop_duplicates())
+    contradictory = np.zeros(len(observed), dtype="int8")
+    contradictory[pairs[0].merge(pairs[1])["row"]] = 1
+    return {"malformed_phenotypes": malformed, "contradictory_phenotypes": contradictory}
+
+
+def _across(observed: pd.DataFrame, *, labels: Labels, accepted: int, owners: np.ndarray) -> pd.DataFrame:
+    """Return the columns that go into results: those of `observed` but its hashes, and what takes several records."""
+    import pandas as pd
+
+    diagnosis = observed["diagnosis"].where(observed["diagnosis"] >= 0)  # null where a record has none
+    by_diagnosis = diagnosis.groupby(diagnosis)
+    spellings = pd.Series([label.words for label in labels.known.values()], dtype="object")
+    of_text = diagnosis.groupby(observed["words_of_text"]).nunique()
+    groups = pd.Series(owners).groupby(diagnosis).nunique()
+    return observed.drop(columns=["record", "text", "words_of_text"]).assign(
+        diagnosis=diagnosis,
+        shares_record_id=observed["record"].duplicated(keep=False).astype("int8"),
+        repeats_text=observed["text"].duplicated().astype("int8"),
+        repeats_words=observed["words_of_text"].duplicated().astype("int8"),
+        other_diagnoses=(observed["words_of_text"].map(of_text) > 1).astype("int8"),
+        cases_of_diagnosis=by_diagnosis.transform("size"),
+        groups_of_diagnosis=diagnosis.map(groups),
+        other_spellings=diagnosis.map(spellings.duplicated(keep=False)).eq(True).astype("int8"),
+        new_diagnosis=(diagnosis >= accepted).astype("int8"),
+        accepted_diagnosis=diagnosis.where(diagnosis.between(0, accepted - 1)),
+    )
+
+
+def _strings(values: list[str]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values)
