@@ -1,23 +1,27 @@
-"""Split: scrubbed and validated records in, four disjoint splits out."""
+"""Split: scrubbed and validated records in, four splits out that share no patient, group or near-duplicate."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from stages.lib.assignment import EXCLUDED, Parts, by_date, by_hash, deciding_keys, separate
+from stages.lib.leakage import check_components, proof
+from stages.lib.lending import fill
+from stages.lib.near_duplicates import NearDuplicateParams, with_near_duplicates
 from stages.lib.records import independent_groups, read_records, write_records
 from stages.lib.stage import In, Out, StageError, Strict, run
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
+
+ORDER = ["test", "calibration", "validation", "train"]  # the most held-out first
 
 
 class Fractions(Strict):
-    """Share of each diagnosis's records per split; approximate, because groups stay whole."""
+    """Share of the groups per split; approximate, because each group is drawn by itself."""
 
     train: float = Field(gt=0, lt=1)
     """What models are fitted on."""
@@ -26,7 +30,7 @@ class Fractions(Strict):
     calibration: float = Field(gt=0, lt=1)
     """What temperatures are fitted on."""
     test: float = Field(gt=0, lt=1)
-    """What is reported."""
+    """What is reported; unused where a fold or a date says what is tested."""
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> Fractions:
@@ -38,15 +42,40 @@ class Fractions(Strict):
 class SplitParams(Strict):
     """How records are split."""
 
+    strategy: Literal["grouped", "temporal"]
+    """`grouped`: all by hash. `temporal`: test on what is dated `test_from` or later, the others by hash."""
+    test_from: Annotated[str, BeforeValidator(str), Field(pattern=r"^\d{4}(-\d\d(-\d\d)?)?$")] | None
+    """First year, month or day of the test split, ISO 8601; for `temporal` only. Patients with earlier records, too,
+    keep their later ones alone."""
     fractions: Fractions
     """Shares of the splits."""
+    folds: int = Field(ge=2, le=20)
+    """Folds of a cross-validation: over all of them, each record is tested once."""
+    fold: int | None = Field(ge=1)
+    """The fold that is tested, from 1; null for one split by fractions."""
+    train_only: list[str]
+    """Sources whose records are for training alone, such as patients simulated beside real ones."""
+    near_duplicates: NearDuplicateParams
+    """Texts that must not cross splits."""
+    max_component: float = Field(gt=0, le=1)
+    """Largest share of the records that may hang together by patients, groups and near-duplicates."""
+    max_excluded: float = Field(ge=0, le=1)
+    """Largest share of the records that may be excluded because they join splits."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> SplitParams:
+        if (self.strategy == "temporal") != (self.test_from is not None):
+            raise ValueError("test_from must be a date if strategy is temporal, and else null")
+        if self.fold is not None and (self.fold > self.folds or self.strategy == "temporal"):
+            raise ValueError("fold must be at most folds, and null if strategy is temporal")
+        return self
 
 
 class Params(Strict):
     """Parameters of the stage."""
 
     seed: int = Field(ge=0)
-    """Seed of the order in which groups of equal size are dealt."""
+    """Seed of the hash that decides each group's split."""
     split: SplitParams
     """The split."""
 
@@ -61,78 +90,69 @@ def split(
     test: Out,
     splits: Out,
 ) -> None:
-    """Deal whole groups of records to the splits, stratified by diagnosis."""
-    records = read_records(scrubbed)
+    """Assign every record to a split, or exclude it; near-duplicates become groups of the records."""
+    scrubbed_records = read_records(scrubbed)
+    records = with_near_duplicates(scrubbed_records, params.split.near_duplicates)
     component = independent_groups(records)
-    assigned = assign(records, component, fractions=params.split.fractions.model_dump(), seed=params.seed)
+    check_components(records, component, largest=params.split.max_component)
+    assigned, lent = assign(records, deciding_keys(scrubbed_records), params.split, seed=params.seed)
+    if (excluded := (assigned == EXCLUDED).mean()) > params.split.max_excluded:
+        raise StageError(
+            f"split: {excluded:.1%} of the records would be excluded because they join splits, more than "
+            f"split.max_excluded; declare fewer groups, or such as lie within each other only once"
+        )
     for name, path in {"train": train, "validation": validation, "calibration": calibration, "test": test}.items():
         write_records(records[assigned == name], path)
-    splits.write_text(json.dumps(proof(records, component, assigned), indent=2) + "\n")
+    splits.write_text(json.dumps(proof(records, component, assigned=assigned, lent=lent), indent=2) + "\n")
 
 
-def assign(records: pd.DataFrame, component: np.ndarray, *, fractions: dict[str, float], seed: int) -> pd.Series:
-    """Return the split of each record: each component goes where its diagnoses are furthest below their share.
+def assign(records: pd.DataFrame, decided: pd.Series, params: SplitParams, *, seed: int) -> tuple[pd.Series, int]:
+    """Return the split of each record, or `excluded`, and the number of records in lent groups.
 
-    Large components are dealt first, since small ones can even out what they leave; ties by a keyed hash.
-    A diagnosis's last components are kept for the splits that have none of it yet.
-    Raise StageError where a diagnosis has fewer components than there are splits, or misses in one.
+    What is tested is decided first, and the same for all folds; then the rest is dealt to the other splits.
+    Raise StageError where a diagnosis has too few independent groups for every split to have one.
     """
-    import numpy as np
     import pandas as pd
 
-    counts = pd.crosstab(component, records["diagnosis"])
-    if (few := (counts > 0).sum()[lambda groups: groups < len(fractions)]).any():
-        listed = ", ".join(f"'{diagnosis}' ({groups})" for diagnosis, groups in few.items())
+    shares = {name: getattr(params.fractions, name) for name in ORDER}
+    inner = Parts({name: shares[name] / (1 - shares["test"]) for name in ORDER[1:]}, dict.fromkeys(ORDER[1:], 1))
+    dealt = records[~train_only(records, params.train_only)]
+    keys = decided[decided.index.isin(dealt.index)]
+    if params.test_from is not None:
+        test, own, lent = "test", by_date(dealt, params.test_from), 0
+        outer = separate(dealt, own, order=["test", "rest"])
+    else:
+        test, parts = tested_part(params, shares["test"])
+        own = by_hash(keys, parts, secret=f"{seed} test")
+        outer, lent = fill(dealt, separate(dealt, own, order=list(parts.shares)), parts, secret=str(seed))
+    # Excluded records are dealt as well, lest what they exclude came back when they go.
+    rest = own.where(outer == EXCLUDED, outer)[lambda part: ~part.isin([test, EXCLUDED])].index
+    others = separate(dealt.loc[rest], by_hash(keys.loc[rest], inner, secret=f"{seed} rest"), order=ORDER[1:])
+    others, more = fill(dealt, others.where(outer[rest] != EXCLUDED, EXCLUDED), inner, secret=str(seed))
+    assigned = pd.concat([outer.drop(rest).replace(test, "test"), others]).reindex(records.index, fill_value="train")
+    return separate(records, assigned, order=ORDER), lent + more
+
+
+def tested_part(params: SplitParams, share: float) -> tuple[str, Parts]:
+    """Return which part is tested, and the parts that it is one of: test and rest, or folds.
+
+    Whatever is tested, three groups of each diagnosis are left for the other splits.
+    """
+    if params.fold is None:
+        return "test", Parts({"test": share, "rest": 1 - share}, {"test": 1, "rest": 3})
+    folds = [f"fold {number}" for number in range(1, params.folds + 1)]
+    least = -(-3 // (params.folds - 1))
+    return folds[params.fold - 1], Parts(dict.fromkeys(folds, 1 / params.folds), dict.fromkeys(folds, least))
+
+
+def train_only(records: pd.DataFrame, sources: list[str]) -> pd.Series:
+    """Return which records come from `sources`; raise StageError where one of them has no record."""
+    there = sorted(records["source"].dropna().unique())
+    if unknown := [source for source in sources if source not in there]:
         raise StageError(
-            f"split: {len(fractions)} splits need {len(fractions)} independent groups of each diagnosis; "
-            f"too few in {listed}; add cases or leave these diagnoses out"
+            f"params.yaml: split.train_only: no record is from {unknown[0]!r}; there are {', '.join(there)}"
         )
-    first = records["record_id"].groupby(component).min()
-    order = sorted(counts.index, key=lambda group: (-counts.loc[group].sum(), _hash(seed, first[group])))
-    target = np.outer(list(fractions.values()), counts.sum())
-    dealt, waiting = np.zeros_like(target), (counts > 0).sum().to_numpy(copy=True)
-    chosen = {}
-    for group in order:
-        row = counts.loc[group].to_numpy()
-        has = row > 0
-        empty = dealt[:, has] == 0
-        last_chance = empty & (waiting[has] <= empty.sum(axis=0))
-        shortfall = (target - dealt)[:, has].min(axis=1)
-        best = int(np.where(last_chance.any(axis=1) | ~last_chance.any(), shortfall, -np.inf).argmax())
-        dealt[best] += row
-        waiting -= has
-        chosen[group] = list(fractions)[best]
-    missing = [
-        f"'{counts.columns[diagnosis]}' in {list(fractions)[position]}"
-        for position, diagnosis in np.argwhere(dealt == 0)
-    ]
-    if missing:
-        raise StageError(
-            f"split: groups span too many diagnoses to give every split each: none of {', '.join(missing)}"
-        )
-    return pd.Series([chosen[group] for group in component], index=records.index)
-
-
-def proof(records: pd.DataFrame, component: np.ndarray, assigned: pd.Series) -> dict[str, object]:
-    """Return sizes, what splits share (all 0) and the hash of the assignment."""
-    keys = {
-        "patients": records["patient_id"].groupby(assigned).unique(),
-        "groups": records["groups"].groupby(assigned).apply(lambda column: column.explode().dropna().unique()),
-    }
-    pairs = sorted(zip(records["record_id"], assigned, strict=True))
-    return {
-        "records": assigned.value_counts().sort_index().to_dict(),
-        "independent_groups": records.assign(component=component).groupby(assigned)["component"].nunique().to_dict(),
-        "fewest_cases_per_diagnosis": records.groupby(assigned)["diagnosis"]
-        .apply(lambda d: d.value_counts().min())
-        .to_dict(),
-        **{f"shared_{name}": sum(map(len, unique)) - len(set().union(*unique)) for name, unique in keys.items()},
-        "assignment_sha256": hashlib.sha256(repr(pairs).encode()).hexdigest()[:16],
-    }
-
-
-def _hash(seed: int, record_id: str) -> str:
-    return hashlib.sha256(f"{seed} {record_id}".encode()).hexdigest()
+    return records["source"].isin(sources)
 
 
 if __name__ == "__main__":

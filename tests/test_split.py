@@ -1,91 +1,150 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from pydantic import ValidationError
+from toy_split import PARAMS, SPLITS, cases, dealt, singles
 
+from stages.lib.assignment import EXCLUDED, Parts, by_date, deciding_keys
+from stages.lib.leakage import check_components, proof
+from stages.lib.lending import fill
+from stages.lib.near_duplicates import with_near_duplicates
 from stages.lib.records import independent_groups
 from stages.lib.stage import StageError
-from stages.split import assign, proof
-
-FRACTIONS = {"train": 0.5, "validation": 0.15, "calibration": 0.15, "test": 0.2}
+from stages.split import SplitParams, assign
 
 
-def cases(*rows: tuple[str, list[str], str]) -> pd.DataFrame:
-    """Return records from (patient, groups, diagnosis)."""
-    frame = pd.DataFrame(rows, columns=["patient_id", "groups", "diagnosis"])
-    return frame.assign(record_id=[f"r{index:04}" for index in range(len(rows))])
+def test_fractions_hold_but_for_chance() -> None:
+    assigned, lent = dealt(singles(3000))
+    assert lent == 0
+    for name, fraction in PARAMS["fractions"].items():
+        assert (assigned == name).mean() == pytest.approx(fraction, abs=0.03)
 
 
-def singles(count: int, diagnoses: int = 3) -> pd.DataFrame:
-    return cases(*((f"p{index}", [], f"d{index % diagnoses}") for index in range(count)))
+def test_a_diagnosis_of_few_groups_has_one_in_every_split() -> None:
+    records = cases(*((f"{name}p{number}", [f"{name}g{number}"], name) for name in "abcdefgh" for number in range(4)))
+    assigned, lent = dealt(records)
+    assert (pd.crosstab(records.set_index("record_id")["diagnosis"], assigned) == 1).to_numpy().all()
+    assert 0 < lent < len(records)
 
 
-rows = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 25), st.sampled_from("abc")), min_size=1, max_size=80)
+def test_the_smallest_groups_are_lent() -> None:
+    sizes = {"large": 50, "fifth": 5, "fourth": 4, "second": 3, "third": 2}
+    records = cases(*((f"{name}{i}", [name], "a") for name, size in sizes.items() for i in range(size)))
+    parts = Parts(
+        dict.fromkeys(("test", "validation", "train"), 1 / 3), dict.fromkeys(("test", "validation", "train"), 1)
+    )
+    filled, lent = fill(records, pd.Series("train", records.index), parts, secret="")
+    by_group = filled.groupby(records["groups"].str[0]).first()
+    assert by_group.to_dict() == {**dict.fromkeys(sizes, "train"), "third": "test", "second": "validation"}
+    assert lent == 5
 
 
-@given(rows, st.integers(0, 5))
-@settings(deadline=None, max_examples=50)
-def test_no_patient_and_no_group_crosses_splits(drawn: list[tuple[int, int, str]], seed: int) -> None:
-    records = cases(*((f"p{patient}", [f"g{group}"], diagnosis) for patient, group, diagnosis in drawn))
-    component = independent_groups(records)
-    try:
-        assigned = assign(records, component, fractions=FRACTIONS, seed=seed)
-    except StageError:
-        return
-    assert (records["patient_id"].to_frame().assign(s=assigned).groupby("patient_id")["s"].nunique() == 1).all()
-    assert (records.explode("groups").assign(s=assigned).groupby("groups")["s"].nunique() == 1).all()
-    assert set(assigned) == set(FRACTIONS)
-    assert (pd.crosstab(assigned, records["diagnosis"]) > 0).to_numpy().all()
+def test_over_all_folds_each_record_is_tested_once() -> None:
+    records = cases(*((f"p{number}", [f"g{number % 40}"], "abc"[number % 3]) for number in range(200)))
+    tested = [(dealt(records, fold=fold)[0] == "test").to_numpy() for fold in range(1, 6)]
+    assert (sum(tested) == 1).all()
+    assert all(0.05 < share.mean() < 0.4 for share in tested)
 
 
-@given(st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=20)
-def test_the_order_of_records_changes_no_assignment(random: object) -> None:
-    records = singles(60)
-    shuffled = records.sample(frac=1, random_state=random.randrange(1000))  # type: ignore[attr-defined]
-    by_id = [
-        assign(frame, independent_groups(frame), fractions=FRACTIONS, seed=1).set_axis(frame["record_id"]).sort_index()
-        for frame in (records, shuffled)
-    ]
-    pd.testing.assert_series_equal(*by_id)
+def test_few_folds_leave_enough_groups_for_the_other_splits() -> None:
+    records = cases(*((f"p{number}", [], "ab"[number % 2]) for number in range(12)))
+    for folds in (2, 3, 4):
+        for fold in range(1, folds + 1):
+            assigned, _ = dealt(records, folds=folds, fold=fold)
+            assert (pd.crosstab(records.set_index("record_id")["diagnosis"], assigned) > 0).to_numpy().all()
 
 
-def test_fractions_hold_for_each_diagnosis() -> None:
-    records = singles(600)
-    assigned = assign(records, independent_groups(records), fractions=FRACTIONS, seed=1)
-    shares = pd.crosstab(records["diagnosis"], assigned, normalize="index")
-    for name, fraction in FRACTIONS.items():
-        assert shares[name].to_numpy() == pytest.approx(fraction, abs=0.01)
+def test_what_is_dated_later_is_tested_and_nothing_else() -> None:
+    records = singles(300).assign(date=lambda frame: [str(2010 + index % 13) for index in range(len(frame))])
+    records.loc[299, "patient_id"] = records.loc[12, "patient_id"]  # seen in 2010 and in 2022
+    records.loc[299, "date"] = "2010-05-01"
+    assigned, _ = dealt(records, strategy="temporal", test_from=2020)
+    late = (records["date"] >= "2020").to_numpy()
+    assert (assigned[late] == "test").all()
+    assert (assigned == EXCLUDED).sum() == 1
+    assert set(assigned[~late]) == SPLITS - {"test"} | {EXCLUDED}
+    assert assigned["r0299"] == EXCLUDED
 
 
-def test_a_large_publication_trains_and_the_next_tests() -> None:
-    sizes = {"large": 50, "second": 20, "third": 10, "fourth": 5, "fifth": 5}
-    records = cases(*((f"{name}{i}", [name], d) for name, size in sizes.items() for i in range(size) for d in "ab"))
-    assigned = assign(records, independent_groups(records), fractions=FRACTIONS, seed=1)
-    by_group = assigned.groupby(records["groups"].str[0]).first()
-    assert by_group["large"] == "train"
-    assert by_group["second"] == "test"
-
-
-def test_chains_of_shared_groups_stay_together() -> None:
-    records = cases(("p1", ["g1"], "a"), ("p2", ["g1", "g2"], "a"), ("p3", ["g2"], "b"), ("p4", [], "b"))
-    one, two, three, four = independent_groups(records)
-    assert one == two == three != four
+@pytest.mark.parametrize(
+    ("dates", "message"),
+    [
+        (["2020", "2022", None, "2022"], r"1 of 4 records have no date"),
+        (["2021", "2021-03", "2021-03-02", "2022"], r"2 of 4 records have no date, or one too coarse"),
+        (["2020", "2020-05", "2021-04", "2022"], r"no case before or none from .* of 'a', 'b'"),
+    ],
+)
+def test_dates_that_cannot_decide_stop_the_run(dates: list[str | None], message: str) -> None:
+    records = cases(("p1", [], "a"), ("p2", [], "a"), ("p3", [], "b"), ("p4", [], "b")).assign(date=dates)
+    with pytest.raises(StageError, match=message):
+        by_date(records, "2021-03-01")
 
 
 def test_a_diagnosis_with_too_few_groups_stops_the_run() -> None:
-    records = pd.concat([singles(40), cases(*((f"q{i}", ["one paper"], "rare") for i in range(9)))], ignore_index=True)
-    with pytest.raises(StageError, match=r"need 4 independent groups of each diagnosis; too few in 'rare' \(1\)"):
-        assign(records, independent_groups(records), fractions=FRACTIONS, seed=1)
+    rare = [(f"q{index}", ["one paper"], "rare") for index in range(9)]
+    records = cases(*((f"p{index}", [], "d") for index in range(40)), *rare)
+    with pytest.raises(
+        StageError, match=r"test, rest need 4 independent groups of each diagnosis; too few in 'rare' \(1\)"
+    ):
+        dealt(records)
+
+
+def test_a_component_that_holds_too_much_stops_the_run_with_what_joins_it() -> None:
+    chain = [(f"p{index}", [f"g{index}", f"g{index + 1}"], "d") for index in range(20)]
+    records = cases(*chain, *((f"q{index}", [], "d") for index in range(20)))
+    component = independent_groups(records)
+    check_components(records, component, largest=0.5)
+    with pytest.raises(StageError, match=r"20 of 40 records hang together by 20 patients and 21 groups.*'g1', has 2;"):
+        check_components(records, component, largest=0.2)
 
 
 def test_the_proof_counts_what_splits_share() -> None:
-    records = singles(40)
-    component = independent_groups(records)
-    assigned = assign(records, component, fractions=FRACTIONS, seed=1)
-    good = proof(records, component, assigned)
-    assert good["shared_patients"] == good["shared_groups"] == 0
-    leaking = records.assign(patient_id="the same")
-    assert proof(leaking, component, assigned)["shared_patients"] == 3
+    records = singles(60)
+    records.loc[[1, 4], "text"] = "the same words in the notes of two patients"
+    joined = with_near_duplicates(records, SplitParams.model_validate(PARAMS).near_duplicates)
+    assigned, lent = assign(joined, deciding_keys(records), SplitParams.model_validate(PARAMS), seed=1)
+    component = independent_groups(joined)
+    good = proof(joined, component, assigned=assigned, lent=lent)
+    assert good["near_duplicate_clusters"] == 1
+    assert [value for key, value in good.items() if key.startswith("shared")] == [0, 0, 0]
+    assert sum(good["fractions"].values()) == pytest.approx(1, abs=1e-3)  # type: ignore[attr-defined]
+    leaking = joined.assign(patient_id="the same", groups=[["one", "near-duplicate r0"]] * 60)
+    bad = proof(leaking, component, assigned=assigned, lent=lent)
+    assert [value for key, value in bad.items() if key.startswith("shared")] == [3, 3, 3]
+
+
+def test_records_for_training_alone_are_never_held_out_and_leave_the_others_as_they_were() -> None:
+    real = singles(60)
+    simulated = singles(90).assign(source="hpo", patient_id=lambda frame: "simulated " + frame["patient_id"])
+    simulated["text"] = simulated["text"].str.replace("w", "s")
+    simulated["record_id"] = [f"s{index:04}" for index in range(len(simulated))]
+    alone, lent = dealt(real)
+    linked = alone[alone == "test"].index[0]  # a simulated record of a patient who is tested
+    simulated.loc[3, "patient_id"] = real.set_index("record_id").loc[linked, "patient_id"]
+    both, lent_beside = dealt(pd.concat([real, simulated], ignore_index=True), train_only=["hpo"])
+    pd.testing.assert_series_equal(both[alone.index], alone)
+    assert lent_beside == lent
+    assert both["s0003"] == EXCLUDED
+    assert set(both[simulated["record_id"]].drop("s0003")) == {"train"}
+    with pytest.raises(StageError, match=r"split\.train_only: no record is from 'web'; there are files$"):
+        dealt(real, train_only=["web"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"strategy": "temporal"},
+        {"test_from": "2020"},
+        {"strategy": "temporal", "test_from": "May 2020"},
+        {"fold": 6},
+        {"fold": 0},
+        {"strategy": "temporal", "test_from": "2020", "fold": 1},
+        {"fractions": {"train": 0.5, "validation": 0.1, "calibration": 0.1, "test": 0.2}},
+    ],
+)
+def test_parameters_that_contradict_each_other_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        SplitParams.model_validate(PARAMS | changes)

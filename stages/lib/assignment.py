@@ -1,0 +1,100 @@
+"""Assignment of records to parts that share no patient or group: by keyed hash, so that new records move no old one.
+
+Without a memory of earlier runs, a record can keep its part for good only if nothing but the record and the seed decide
+it: were joined groups to move together, the first record to join two of them would move one. So each declared group (or
+a patient without any) is decided by its own hash, and what joins groups of different parts is excluded, not moved:
+
+- a record that names such groups is excluded itself;
+- of a patient or a group whose records still lie in several parts (near-duplicates are a group), those in the most
+  held-out part (of folds: the first) stay and the others are excluded. So a test split loses no record to a new one.
+
+A record added can then exclude others and moves none, with one exception: where the hash gives a part too few groups
+of a diagnosis, as it may where a diagnosis has few, groups are lent to it (lending.py). A lent group may return when
+others arrive; one that is lent neither before nor after stays. (Where added texts make a phrase a template's,
+near-duplicates may cease to be such, and what was excluded for them returns to its own part.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stages.lib.stage import StageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXCLUDED = "excluded"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Parts to deal records to, the most held-out first: their shares, and the least groups of a diagnosis in each."""
+
+    shares: Mapping[str, float]
+    least: Mapping[str, int]
+
+
+def deciding_keys(records: pd.DataFrame) -> pd.Series:
+    """Return the declared groups of each record, or its patient; indexed as `records`, once per group."""
+    groups = records["groups"].explode()
+    return groups.where(groups.notna(), records["patient_id"].reindex(groups.index))
+
+
+def by_hash(keys: pd.Series, parts: Parts, *, secret: str) -> pd.Series:
+    """Return the part of each record, `excluded` if its keys disagree; `keys` may name a record more than once."""
+    import numpy as np
+    import pandas as pd
+
+    codes, unique = pd.factorize(keys)
+    numbers = np.array([int(digest(secret, key)[:13], 16) / 16**13 for key in unique])
+    bounds = np.cumsum(list(parts.shares.values()))[:-1]
+    chosen = pd.Series(np.searchsorted(bounds, numbers, side="right")[codes], index=keys.index).groupby(level=0)
+    lowest = chosen.min()
+    return pd.Series(np.array(list(parts.shares))[lowest], lowest.index).where(lowest == chosen.max(), EXCLUDED)
+
+
+def separate(records: pd.DataFrame, chosen: pd.Series, *, order: list[str]) -> pd.Series:
+    """Return `chosen` with `excluded` for records whose patient or group has others in a part earlier in `order`.
+
+    What is excluded counts as if it stayed, so that a record added never brings another back.
+    """
+    import pandas as pd
+
+    rank = chosen.map({name: position for position, name in enumerate(order)}).dropna().rename("rank")
+    held = records.loc[rank.index]
+    keys = pd.concat(["patient " + held["patient_id"], "group " + held["groups"].explode().dropna()]).to_frame("key")
+    joined = keys.join(rank)
+    first = joined.groupby("key")["rank"].transform("min").groupby(level=0).min()
+    return chosen.where(rank.reindex(chosen.index) == first.reindex(chosen.index), EXCLUDED)
+
+
+def by_date(records: pd.DataFrame, first: str) -> pd.Series:
+    """Return `test` for records dated `first` (ISO 8601) or later, and `rest` for others.
+
+    Raise StageError where dates are missing or too coarse to say, or a diagnosis is on one side only.
+    """
+    import numpy as np
+    import pandas as pd
+
+    dates = records["date"].astype("str").where(records["date"].notna(), "")
+    if vague := int(sum(date != first and first.startswith(date) for date in dates)):
+        raise StageError(
+            f"split: {vague:,} of {len(records):,} records have no date, or one too coarse to compare with "
+            f"split.test_from = {first}; name a year alone, or leave these records out"
+        )
+    part = pd.Series(np.where(dates >= first, "test", "rest"), index=records.index)
+    sides = pd.crosstab(records["diagnosis"], part).reindex(columns=["test", "rest"], fill_value=0)
+    if len(none := sides[(sides == 0).any(axis=1)]):
+        raise StageError(
+            f"split: no case before or none from split.test_from = {first} on of {', '.join(map(repr, none.index))}; "
+            f"choose another date or leave these diagnoses out"
+        )
+    return part
+
+
+def digest(secret: str, key: str) -> str:
+    """Return the SHA-256 of `key` under the secret, in hexadecimal digits."""
+    return hashlib.sha256(f"{secret} {key}".encode()).hexdigest()
