@@ -1,4 +1,4 @@
-"""Baselines: splits and base model in, the predictions that a tuned model has to beat out."""
+"""Baselines: splits, base model and ontology in, the predictions that a tuned model is measured against out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from stages.lib.model import Compute, embed, load_tokenizer, load_trunk, start, tokenize
+from stages.lib.phenotypes.cohort import annotated
+from stages.lib.phenotypes.likelihood import Rates, posterior
+from stages.lib.phenotypes.world import make_model, note_words
 from stages.lib.predictions import predictions
 from stages.lib.records import read_records
 from stages.lib.stage import In, Out, Strict, log, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import numpy as np
     import pandas as pd
@@ -48,16 +52,34 @@ class BaselinesParams(Strict):
     """Frozen base model."""
 
 
+class Simulation(Strict):
+    """What is read of acquire.hpo."""
+
+    rates: Rates
+    """How findings reach a note."""
+
+
+class Sources(Strict):
+    """What is read of acquire."""
+
+    hpo: Simulation
+    """Simulated patients."""
+
+
 class Params(Strict):
     """Parameters of the stage."""
 
+    acquire: Sources
+    """The generative model of findings."""
     baselines: BaselinesParams
     """The baselines."""
     compute: Compute
     """Device and precision."""
 
 
-def baselines(params: Params, train: In, calibration: In, test: In, base: In, baseline_predictions: Out) -> None:
+def baselines(
+    params: Params, train: In, calibration: In, test: In, base: In, ontology: In, baseline_predictions: Out
+) -> None:
     """Fit each baseline on the training split; predict the calibration and test splits."""
     import pandas as pd
     from sklearn.dummy import DummyClassifier
@@ -106,7 +128,44 @@ def baselines(params: Params, train: In, calibration: In, test: In, base: In, ba
                     )
                 )
             log.info("%s: fitted and applied", name)
+    tables += phenotype_likelihood(records, ontology=ontology, rates=params.acquire.hpo.rates)
     pd.concat(tables).to_parquet(baseline_predictions, index=False)
+
+
+def phenotype_likelihood(records: Mapping[str, pd.DataFrame], *, ontology: Path, rates: Rates) -> list[pd.DataFrame]:
+    """Return predictions from findings, age and sex by HPO's annotations; none where records have no phenotypes.
+
+    Of simulated patients they are exact, and called the ceiling. For real ones, annotations that cite the calibration
+    and test splits' publications are dropped, and records left out whose disease has too few others.
+    """
+    import pandas as pd
+
+    held_out = pd.concat([records["calibration"], records["test"]])
+    if held_out["phenotypes"].map(lambda terms: terms is None or not len(terms)).any():
+        return []
+    simulated = set(held_out["source"]) == {"hpo"}
+    codes = records["train"].groupby("diagnosis")["diagnosis_code"].first()
+    diseases = annotated({code: str(name) for name, code in codes.dropna().items()}, ontology=ontology)
+    model = make_model(
+        ontology,
+        diseases=diseases,
+        rates=rates,
+        allowed=note_words(diseases, strict=True) if simulated else None,
+        without=() if simulated else sorted(set(held_out["groups"].explode().dropna())),
+    )
+    if not model.diseases:
+        return []
+    names = [disease.name for disease in model.diseases]
+    prior = records["train"]["diagnosis"].value_counts(normalize=True)[names].to_numpy()
+    name = "ceiling" if simulated else "phenotype_likelihood"
+    tables = []
+    for split in ("calibration", "test"):
+        known = records[split][records[split]["diagnosis"].isin(names)]
+        found = pd.DataFrame(posterior(model, known, prior=prior), columns=names)
+        full = found.reindex(columns=codes.index, fill_value=0.0).to_numpy()
+        tables.append(predictions(known, full, model=name, split=split, diagnoses=codes.index.tolist()))
+    log.info("%s: %d of %d diagnoses", name, len(names), len(codes))
+    return tables
 
 
 if __name__ == "__main__":

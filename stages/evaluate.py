@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from stages.lib import metrics
+from stages.lib.comparison import CEILING, Model, with_intervals
 from stages.lib.predictions import KEYS, read_predictions
 from stages.lib.records import independent_groups, read_records
 from stages.lib.stage import In, Out, Strict, log, run
@@ -58,80 +59,71 @@ def evaluate(
     diagnoses = [column for column in table.columns if column not in KEYS]
     records = read_records(test)
     groups = pd.Series(independent_groups(records), index=records["record_id"])
-    raw: dict[str, metrics.Scores] = {}
-    calibrated: dict[str, metrics.Scores] = {}
-    summary: dict[str, Any] = {"test_cases": len(records), "test_groups": groups.nunique(), "diagnoses": len(diagnoses)}
-    points = {}
-    for model in table["model"].unique().tolist():
-        rows = table[table["model"] == model]
-        scores = {split: _scores(rows[rows["split"] == split], groups, diagnoses) for split in ("calibration", "test")}
-        temperature = metrics.fit_temperature(scores["calibration"].probabilities, scores["calibration"].gold)
-        raw[model], calibrated[model] = scores["test"], scores["test"].tempered(temperature)
-        points[model] = metrics.point_metrics(calibrated[model])
-        summary[model] = points[model] | {
-            "expected_calibration_error_raw": metrics.expected_calibration_error(raw[model], seed=params.seed),
-            "expected_calibration_error": metrics.expected_calibration_error(calibrated[model], seed=params.seed),
-            "temperature": temperature,
-        }
-        log.info("%s: accuracy %.3f", model, points[model]["accuracy"])
-    bounds = with_intervals(calibrated, points, params)
-    for model in points:
-        summary[model] |= _bounds(bounds[model], ["accuracy", "macro_f1"])
-    gain = bounds["tuned - tfidf"]
-    summary["tuned_minus_tfidf"] = {"accuracy": gain["accuracy"].value} | _bounds(gain, ["accuracy"])
-
+    models = {
+        model: _model(table[table["model"] == model], groups=groups, diagnoses=diagnoses)
+        for model in table["model"].unique().tolist()
+    }
+    bounds = with_intervals(
+        models, resamples=params.evaluate.bootstrap, confidence=params.evaluate.confidence, seed=params.seed
+    )
+    summary = {"test_cases": len(records), "test_groups": groups.nunique(), "diagnoses": len(diagnoses)}
+    summary |= headline(models, bounds, seed=params.seed)
     evaluation.write_text(json.dumps(_rounded(summary), indent=2, sort_keys=True) + "\n")
     metrics.write_intervals(bounds, intervals, digits=DIGITS)
+    calibrated = {name: model.calibrated for name, model in models.items()}
     for path, frame in {
-        predictions: gold_and_top_1(calibrated, records["record_id"], diagnoses),
+        predictions: gold_and_top_1(models, records, diagnoses),
         per_diagnosis: figures(calibrated, diagnoses),
         roc: roc_curves(calibrated),
-        reliability: bins(raw, calibrated),
+        reliability: bins({name: model.raw for name, model in models.items()}, calibrated),
     }.items():
         frame.round(DIGITS).to_csv(path, index=False)
 
 
-def with_intervals(
-    models: Mapping[str, metrics.Scores], points: Mapping[str, Mapping[str, float]], params: Params
-) -> metrics.Intervals:
-    """Return percentile intervals of each model's metrics, and of what the first model gains over each other one.
+def headline(models: Mapping[str, Model], bounds: metrics.Intervals, *, seed: int) -> dict[str, Any]:
+    """Return the metrics that a diff shows, by model, and how they stand to each other.
 
-    The same groups are drawn for every model, so that gains are paired.
+    `cases` is there where a model predicts fewer than all; `models_above_ceiling` counts those whose gain over the
+    ceiling has an interval above 0.
     """
-    import numpy as np
+    summary: dict[str, Any] = {}
+    most = max(len(model.ids) for model in models.values())
+    for name, model in models.items():
+        summary[name] = metrics.point_metrics(model.calibrated) | _bounds(bounds[name], ["accuracy", "macro_f1"])
+        summary[name] |= {
+            "expected_calibration_error_raw": metrics.expected_calibration_error(model.raw, seed=seed),
+            "expected_calibration_error": metrics.expected_calibration_error(model.calibrated, seed=seed),
+            "temperature": model.temperature,
+        }
+        summary[name] |= {"cases": len(model.ids)} if len(model.ids) < most else {}
+        log.info("%s: accuracy %.3f", name, summary[name]["accuracy"])
+    gain = bounds["tuned - tfidf"]
+    summary["tuned_minus_tfidf"] = {"accuracy": gain["accuracy"].value} | _bounds(gain, ["accuracy"])
+    if CEILING in models:
+        above = [name for name in models if name != CEILING and bounds[f"{name} - {CEILING}"]["accuracy"].low > 0]
+        summary["models_above_ceiling"] = len(above)
+        for name in above:
+            log.warning("%s is above the ceiling: the splits leak, or the generator is not what it is said to be", name)
+    return summary
 
-    settings = params.evaluate
-    samples = {
-        model: metrics.bootstrap(scores, resamples=settings.bootstrap, seed=params.seed)
-        for model, scores in models.items()
-    }
-    values = {model: {name: points[model][name] for name in samples[model]} for model in models}
-    first, *others = models
-    for other in others:
-        gain = f"{first} - {other}"
-        values[gain] = {name: values[first][name] - values[other][name] for name in values[first]}
-        samples[gain] = {name: samples[first][name] - samples[other][name] for name in values[first]}
-    tails = [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2]
-    return {
-        model: {name: metrics.Interval(value, *np.quantile(samples[model][name], tails)) for name, value in row.items()}
-        for model, row in values.items()
-    }
 
-
-def gold_and_top_1(
-    models: Mapping[str, metrics.Scores], record_ids: pd.Series, diagnoses: Sequence[str]
-) -> pd.DataFrame:
+def gold_and_top_1(models: Mapping[str, Model], records: pd.DataFrame, diagnoses: Sequence[str]) -> pd.DataFrame:
     """Return a row per test record: gold, and each model's first diagnosis, probability of gold and rank of gold."""
     import numpy as np
     import pandas as pd
 
     names = np.array(diagnoses)
-    columns: dict[str, Any] = {"record_id": record_ids, "gold": names[next(iter(models.values())).gold]}
-    for model, scores in models.items():
-        columns[model] = names[scores.probabilities.argmax(axis=1)]
-        columns[f"{model}_p_gold"] = scores.probabilities[np.arange(len(scores.gold)), scores.gold]
-        columns[f"{model}_rank"] = metrics.gold_ranks(scores.probabilities, scores.gold)
-    return pd.DataFrame(columns)
+    shown = records[["record_id", "diagnosis"]].rename(columns={"diagnosis": "gold"}).set_index("record_id")
+    for name, model in models.items():
+        scores = model.calibrated
+        columns = {
+            name: names[scores.probabilities.argmax(axis=1)],
+            f"{name}_p_gold": scores.probabilities[np.arange(len(scores.gold)), scores.gold],
+            f"{name}_rank": metrics.gold_ranks(scores.probabilities, scores.gold),
+        }
+        shown = shown.join(pd.DataFrame(columns, index=model.ids))
+        shown[f"{name}_rank"] = shown[f"{name}_rank"].astype("Int64")
+    return shown.reset_index()
 
 
 def figures(models: Mapping[str, metrics.Scores], diagnoses: Sequence[str]) -> pd.DataFrame:
@@ -180,11 +172,19 @@ def bins(raw: Mapping[str, metrics.Scores], calibrated: Mapping[str, metrics.Sco
     return pd.DataFrame(columns)
 
 
-def _scores(rows: pd.DataFrame, groups: pd.Series, diagnoses: Sequence[str]) -> metrics.Scores:
-    gold = rows["gold"].map({diagnosis: index for index, diagnosis in enumerate(diagnoses)}).to_numpy()
-    return metrics.Scores(
-        rows[list(diagnoses)].to_numpy(), gold, groups.reindex(rows["record_id"]).fillna(-1).to_numpy()
-    )
+def _model(rows: pd.DataFrame, *, groups: pd.Series, diagnoses: Sequence[str]) -> Model:
+    """Return a model's scores on the test split, calibrated by a temperature fitted on the calibration split."""
+    position = {diagnosis: index for index, diagnosis in enumerate(diagnoses)}
+
+    def scores(split: str) -> tuple[pd.Index[str], metrics.Scores]:
+        own = rows[rows["split"] == split].set_index("record_id")
+        gold, group = own["gold"].map(position).to_numpy(), groups.reindex(own.index).fillna(-1).to_numpy()
+        return own.index, metrics.Scores(own[list(diagnoses)].to_numpy(), gold, group)
+
+    _, fitted = scores("calibration")
+    ids, raw = scores("test")
+    temperature = metrics.fit_temperature(fitted.probabilities, fitted.gold)
+    return Model(ids, raw, raw.tempered(temperature), temperature)
 
 
 def _bounds(intervals: Mapping[str, metrics.Interval], names: Sequence[str]) -> dict[str, float]:

@@ -17,7 +17,9 @@ NAMES = {
     "tuned": "tuned LLM",
     "probe": "probe on the frozen LLM",
     "tfidf": "TF-IDF + logistic regression",
+    "phenotype_likelihood": "HPO annotations, given the findings",
     "majority": "majority",
+    "ceiling": "ceiling, given the findings",
 }
 
 
@@ -90,6 +92,7 @@ def headline(results: dict[str, Any], intervals: Intervals) -> str:
             f"{results[model]['expected_calibration_error']:.3f}",
         ]
         for model, name in NAMES.items()
+        if model in results
     ]
     columns = ["model", "accuracy %", "top-3 %", "macro-F1 %", "AUC-ROC", "log loss", "Brier", "calibration error"]
     return table(columns, rows)
@@ -148,6 +151,8 @@ def draw(folder: Path, *, losses: Path, roc: Path, reliability: Path, prediction
         data = pd.read_csv(path)
         axes.plot([0, 1], [0, 1], color="0.7", linestyle=":")
         for model, label in NAMES.items():
+            if model not in data and f"{model}_calibrated_accuracy" not in data:
+                continue
             if name == "roc":
                 axes.plot(data["false_positive_rate"], data[model], label=label)
                 axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC, macro-average")
