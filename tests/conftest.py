@@ -77,6 +77,7 @@ def make_workspace(tiny_model: Path, ner_models: Path) -> Callable[[Path], Path]
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
         (folder / "metrics").mkdir()
+        (folder / "data/accepted.json").write_text("{}\n")  # the tiny data are not the default's
         params = merge(yaml.safe_load((ROOT / "params.yaml").read_text()), TINY)
         params["fetch"]["model"] = {"path": str(tiny_model), "sha256": tree_sha256(tiny_model), "licence": "none"}
         (folder / "params.yaml").write_text(yaml.safe_dump(params))

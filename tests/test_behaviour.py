@@ -17,6 +17,7 @@ from stages.lib.phi.redaction import redact
 from stages.train import Params, build
 
 ROOT = Path(__file__).parent.parent
+ONTOLOGY = ROOT / "tests/cases/scrub/one-patient-two-notes/given/data/ontology"
 COMPUTE = Compute(device="cpu", precision="float32", threads=1, batch_size=8)
 SIGNS = {"cough": 0, "rash": 1}
 TEMPLATES = ["Seen with {}.", "Complains of {} at night.", "{} for a week, no fever.", "Again {}; mother has it."]
@@ -72,7 +73,7 @@ PATIENTS = [
 
 
 def test_names_dates_and_numbers_cannot_move_a_prediction(model: Model, ner_models: Path) -> None:
-    finder = load_finder(ner_models, 0.35, ("NRP",))
+    finder = load_finder(ner_models, ONTOLOGY, 0.35, ("NRP",))
     results = redact([[NOTE.format(**patient)] for patient in PATIENTS], finder.find, finder.lexicon)
     scrubbed = [text for patient in results for text, _ in patient]
     assert scrubbed[0] == scrubbed[1]

@@ -28,7 +28,7 @@ def lay_out(case: Path, workspace: Path, ner_models: Path) -> None:
     (workspace / "params.yaml").write_text(yaml.safe_dump(merge(ours, own)))
     (workspace / "models").mkdir()
     (workspace / "models/ner").symlink_to(ner_models)
-    for folder in ("data/ontology", "data/incoming", "metrics"):
+    for folder in ("data/fetched", "data/ontology", "data/incoming", "metrics"):
         (workspace / folder).mkdir(parents=True)
     for path in sorted((case / "given").rglob("*.*")):
         target = workspace / path.relative_to(case / "given")
