@@ -1,26 +1,28 @@
-"""Replace PHI: raw records and NER models in; records with placeholders and what was measured on the way out."""
+"""Replace PHI: raw records and NER models in; records without it, an audit and what was measured on the way out."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from stages.lib.isolation import die_with_parent
-from stages.lib.phi.leak import Leak
-from stages.lib.phi.spans import Span
-from stages.lib.records import schema
+from stages.lib.phi.audit import Note, audit
+from stages.lib.phi.canaries import Canary, canaries, survives
+from stages.lib.phi.policies import Patient, Policy, read_policy, version
+from stages.lib.phi.pool import Results, Scrubbed, Settings, scrub_all, worker_count
+from stages.lib.phi.tally import Tally
+from stages.lib.records import schema, write_patients
 from stages.lib.stage import In, Out, StageError, Strict, progress, run
 
-DOCUMENTS_PER_TASK = 64
-ROWS_PER_GROUP = 8192
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DOCUMENTS_PER_BATCH = 64
+CHARACTERS_PER_BATCH = 2**20
 Entity = Literal[
     "PERSON",
     "LOCATION",
@@ -46,144 +48,145 @@ Record = dict[str, Any]
 
 
 class ScrubParams(Strict):
-    """What counts as PHI."""
+    """What counts as PHI, and what stands for it."""
 
+    policy: Policy
+    """What becomes of each entity, as stages/lib/phi/policies.yaml has it. `redact`: placeholders; `surrogate`: fakes
+    of the same kind, dates shifted; `safe_harbor_strict`: placeholders, years, three digits of ZIP codes, 90+."""
+    key_fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None
+    """First 16 hexadecimal digits of the SHA-256 of the surrogates' key, which is the environment's DIFFERENTIAL_KEY:
+    another key runs the stage again. `surrogate` needs one, even for simulated cases; the others read none."""
     score_threshold: float = Field(ge=0, le=1)
     """Presidio score, 0 to 1, from which a span is replaced; lower removes more, PHI and clinical words alike."""
     kept_entities: tuple[Entity, ...] = ()
     """Entities that stay in the text; NRP (nationality, religion) is no Safe Harbor identifier and can be clinical."""
+
+    @field_validator("key_fingerprint")
+    @classmethod
+    def _keyed(cls, fingerprint: str | None, info: ValidationInfo) -> str | None:
+        if fingerprint is None and info.data.get("policy") == "surrogate":
+            raise ValueError("surrogate needs a secret key: who knows it can undo surrogates, so none is public")
+        return fingerprint
 
 
 class Params(Strict):
     """Parameters of `scrub`."""
 
     scrub: ScrubParams
-    """What counts as PHI."""
+    """See there."""
 
 
-class Task(NamedTuple):
-    """The texts of whole patients, and what finds PHI in them."""
+def scrub(params: Params, raw: In, ner: In, ontology: In, scrubbed: Out, scrub_audit: Out, scrubbing: Out) -> None:
+    """Write `raw` without PHI, a row for every span that was replaced, and counts (never a value).
 
-    ner: Path
-    ontology: Path
-    score_threshold: float
-    kept: tuple[str, ...]
-    patients: list[list[str]]
-
-
-Scrubbed = list[list[tuple[str, list[Span]]]]
-
-
-def scrub(params: Params, raw: In, ner: In, ontology: In, scrubbed: Out, scrubbing: Out) -> None:
-    """Write `raw` without PHI, and counts of what was replaced (never a value).
-
-    PHI in a text becomes `[ENTITY_n]`, numbered per patient in the order of first use: one value, one placeholder, in
-    all texts of the patient. `date` keeps its year, `age` becomes 90 where it is above 89, `phi` is dropped. Raises
-    StageError where there is no NER model or no ontology.
+    `scrub.policy` says what stands for PHI; placeholders, `[ENTITY_n]`, are numbered per patient in the order of first
+    use: one value, one placeholder, in all texts of the patient. `age` becomes 90 where it is above 89, `date` keeps
+    its year, after it has moved as the dates of the texts do, `phi` is dropped. Raises StageError where there is no NER
+    model or no ontology, where a canary survives, and where surrogates would hide from `validate` what looks like PHI.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from stages.lib.phi.engine import load_finder
 
     if not any(Path(ner).glob("*/config.cfg")):
         raise StageError(f"{ner}: holds no spaCy model (<name>/config.cfg); names need one: run `dvc repro fetch`")
-    workers = _workers()
-    kept = tuple(sorted(params.scrub.kept_entities))
-    settings = Task(ner, ontology, params.scrub.score_threshold, kept, [])
-    load_finder(*settings[:-1])  # before the fork, so that workers share it
-    columns = schema().remove(schema().get_field_index("phi"))
-    file = pq.ParquetFile(raw)
-    chunks = progress(_whole_patients(file), description="scrub")
-    counts, leak, rows = Counter[str](), Leak(), list[Record]()
-    with pq.ParquetWriter(scrubbed, columns) as writer:
-        for patients, texts in _scrub_all(chunks, workers, settings):
-            for records, results in zip(patients, texts, strict=True):
-                for record, (text, spans) in zip(records, results, strict=True):
-                    _count(record, spans, counts=counts, leak=leak)
-                    rows.append(_without_phi(record, text))
-            if len(rows) >= ROWS_PER_GROUP:
-                writer.write_table(pa.Table.from_pylist(rows, schema=columns))
-                rows = []
-        writer.write_table(pa.Table.from_pylist(rows, schema=columns))
-    spans_by_entity = {name.removeprefix("spans."): count for name, count in sorted(counts.items()) if "." in name}
-    metrics = {"documents": counts["documents"], "documents_changed": counts["changed"], "spans": spans_by_entity}
-    Path(scrubbing).write_text(json.dumps(metrics | leak.metrics(), indent=2) + "\n", encoding="utf-8")
-
-
-def scrub_task(task: Task) -> Scrubbed:
-    """Scrub the patients of a task; a process loads the models once."""
-    from stages.lib.phi.engine import load_finder
-    from stages.lib.phi.redaction import redact
-
-    finder = load_finder(*task[:-1])
-    return redact(task.patients, finder.find, finder.lexicon)
-
-
-def _scrub_all(
-    chunks: Iterable[list[list[Record]]], workers: int, settings: Task
-) -> Iterator[tuple[list[list[Record]], Scrubbed]]:
-    """Yield each chunk with its scrubbed texts, in order; a few chunks ahead are in work, no more are held."""
-
-    def task(chunk: list[list[Record]]) -> Task:
-        return settings._replace(patients=[[record["text"] or "" for record in patient] for patient in chunk])
-
-    if workers == 1:
-        yield from ((chunk, scrub_task(task(chunk))) for chunk in chunks)
-        return
-    import multiprocessing
-
-    ahead: deque[tuple[list[list[Record]], Future[Scrubbed]]] = deque()
-    fork = multiprocessing.get_context("fork")
-    try:
-        with ProcessPoolExecutor(workers, mp_context=fork, initializer=die_with_parent) as pool:
-            for chunk in chunks:
-                ahead.append((chunk, pool.submit(scrub_task, task(chunk))))
-                if len(ahead) > 2 * workers:
-                    first, future = ahead.popleft()
-                    yield first, future.result()
-            while ahead:
-                first, future = ahead.popleft()
-                yield first, future.result()
-    except BrokenProcessPool:
-        raise StageError("scrub: a worker was killed, likely for memory; lower DIFFERENTIAL_WORKERS") from None
+    workers, given, tally = worker_count(), params.scrub, Tally()
+    kept = tuple(sorted(given.kept_entities))
+    settings = Settings(ner, ontology, given.score_threshold, kept, given.policy, given.key_fingerprint)
+    read_policy(given.policy)
+    load_finder(*settings[:4])  # before the fork, so that workers share it
+    with pq.ParquetFile(raw) as file, audit(scrub_audit, policy=given.policy, version=version()) as note:
+        batches = _with_canaries(_whole_patients(file), canaries(kept), rows=file.metadata.num_rows)
+        tasks = ((batch, _patients(batch)) for batch in progress(batches, description="scrub"))
+        done = scrub_all(tasks, settings, workers=workers)
+        write_patients(_tables(done, tally, note), scrubbed, columns=schema(phi=False))
+    if given.policy == "surrogate" and tally.suspects:
+        raise StageError(
+            f"scrub: {tally.counts['hits']:,} matches look like PHI that no recognizer found, in records "
+            f"{', '.join(tally.suspects)}; add a recognizer (docs/deidentification.md), for surrogates would hide them"
+        )
+    metrics = {"policy": given.policy} | tally.metrics()
+    Path(scrubbing).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
 def _whole_patients(file: Any) -> Iterator[list[list[Record]]]:
-    """Yield the patients of a Parquet file of records sorted by patient, about DOCUMENTS_PER_TASK records at a time."""
-    chunk: list[list[Record]] = []
-    for batch in file.iter_batches(batch_size=1024):
-        for record in batch.to_pylist():
-            if not chunk or chunk[-1][0]["patient_id"] != record["patient_id"]:
-                if sum(map(len, chunk)) >= DOCUMENTS_PER_TASK:
-                    yield chunk
-                    chunk = []
-                chunk.append([])
-            chunk[-1].append(record)
-    if chunk:
-        yield chunk
+    """Yield whole patients of a Parquet file of records sorted by patient, a batch of them at a time."""
+    batch: list[list[Record]] = []
+    rows = characters = 0
+    for table in file.iter_batches(batch_size=DOCUMENTS_PER_BATCH):
+        for record in table.to_pylist():
+            if not batch or batch[-1][0]["patient_id"] != record["patient_id"]:
+                if rows >= DOCUMENTS_PER_BATCH or characters >= CHARACTERS_PER_BATCH:
+                    yield batch
+                    batch, rows, characters = [], 0, 0
+                batch.append([])
+            batch[-1].append(record)
+            rows, characters = rows + 1, characters + len(record["text"] or "")
+    if batch:
+        yield batch
 
 
-def _count(record: Record, spans: list[Span], *, counts: Counter[str], leak: Leak) -> None:
-    counts["documents"] += 1
-    counts["changed"] += bool(spans)
-    counts.update(f"spans.{span.entity}" for span in spans)
-    if gold := record.get("phi"):
-        leak.add(record["text"] or "", gold=[Span(**span) for span in gold], found=spans)
+def _with_canaries(
+    batches: Iterable[list[list[Record]]], flock: list[Canary], *, rows: int
+) -> Iterator[list[list[Record]]]:
+    """Yield the batches with canaries at their ends, evenly; a canary is a patient of one record."""
+    left = deque(
+        [{"patient_id": f"canary-{number}", "text": canary.text, "canary": canary}]
+        for number, canary in enumerate(flock)
+    )
+    each = -(-len(flock) * DOCUMENTS_PER_BATCH // max(1, rows))
+    for batch in batches:
+        yield [*batch, *(left.popleft() for _ in range(min(each, len(left))))]
+    if left:
+        yield list(left)
 
 
-def _without_phi(record: Record, text: str) -> Record:
-    """Return the record with its scrubbed text, the year of its date, and an age of at most 90."""
-    date, age = record.get("date"), record.get("age")
-    year = date[:4] if date and date[:4].isdigit() else None
-    return record | {"text": text, "date": year, "age": 90.0 if age is not None and age > 89 else age}
+def _patients(batch: list[list[Record]]) -> list[Patient]:
+    return [
+        Patient(
+            records[0]["patient_id"],
+            [record["text"] or "" for record in records],
+            [record.get("date") for record in records],
+        )
+        for records in batch
+    ]
 
 
-def _workers() -> int:
-    value = os.environ.get("DIFFERENTIAL_WORKERS") or str(os.cpu_count() or 1)
-    if not value.isdigit() or int(value) < 1:
-        raise StageError(f"DIFFERENTIAL_WORKERS: {value!r}: must be a whole number of processes from 1")
-    return int(value)
+def _tables(done: Iterable[tuple[list[list[Record]], Results]], tally: Tally, note: Note) -> Iterator[pa.Table]:
+    """Yield the scrubbed records, counted and noted; raise StageError where a canary survived."""
+    import pyarrow as pa
+
+    for batch, results in done:
+        rows: list[Record] = []
+        for records, scrubbed in zip(batch, results, strict=True):
+            if canary := records[0].get("canary"):
+                _check(canary, scrubbed[0].text)
+                tally.counts["canaries"] += 1
+                continue
+            new = [_without_phi(record, result) for record, result in zip(records, scrubbed, strict=True)]
+            tally.add(records, scrubbed, new)
+            rows += new
+            for record, result in zip(records, scrubbed, strict=True):
+                note(record["record_id"], result.spans)
+        yield pa.Table.from_pylist(rows, schema=schema(phi=False))
+
+
+def _check(canary: Canary, text: str) -> None:
+    if survives(canary, text):
+        raise StageError(
+            f"scrub: canary {canary.form} of '{canary.safe_harbor}' survived: PHI of this class may be left; lower "
+            "scrub.score_threshold, or repair its recognizer (stages/lib/phi/recognizers.yaml)"
+        )
+
+
+def _without_phi(record: Record, result: Scrubbed) -> Record:
+    """Return the record with its scrubbed text and date, and an age of at most 90."""
+    age = record.get("age")
+    return record | {
+        "text": result.text,
+        "date": result.date,
+        "age": 90.0 if age is not None and age > 89 else age,
+    }
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
+from stages.lib.phi.policies import Policy
 from stages.lib.stage import In, Out, StageError, Strict, cache_folder, log, run
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ class ValidateParams(Strict):
         return self
 
 
+class PolicyParams(Strict):
+    """What `scrub` did, as far as it matters here."""
+
+    policy: Policy
+    """`surrogate` leaves fakes that have the form of PHI."""
+
+
 with warnings.catch_warnings():  # the section's name is that of a deprecated method of BaseModel, which nothing calls
     warnings.simplefilter("ignore", UserWarning)
 
@@ -65,6 +73,8 @@ with warnings.catch_warnings():  # the section's name is that of a deprecated me
 
         validate: ValidateParams  # type: ignore[assignment]
         """Bounds of the expectations."""
+        scrub: PolicyParams
+        """See there."""
 
 
 def validate(params: Params, scrubbed: In, ontology: In, accepted: In, data_docs: Out, data_quality: Out) -> None:
@@ -78,7 +88,7 @@ def validate(params: Params, scrubbed: In, ontology: In, accepted: In, data_docs
     from stages.lib.data_docs import check, read_suites
 
     reference = read_accepted(accepted)
-    tables, columns = _tables(scrubbed, ontology=ontology, accepted=list(reference.diagnoses))
+    tables, columns = _tables(scrubbed, ontology, list(reference.diagnoses), faked=params.scrub.policy == "surrogate")
     if not reference.diagnoses:
         tables.pop("accepted", None)
         log.info("no data accepted yet to compare with; once these are reviewed, run `python -m tools.accept`")
@@ -99,7 +109,9 @@ def validate(params: Params, scrubbed: In, ontology: In, accepted: In, data_docs
         raise StageError("\n".join([*errors, f"validate: see {kept / 'data_docs' / 'index.html'}"]))
 
 
-def _tables(scrubbed: Path, *, ontology: Path, accepted: list[str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+def _tables(
+    scrubbed: Path, ontology: Path, accepted: list[str], *, faked: bool
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Return the table of each suite, and the columns that the first must have; others follow only if it has them.
 
     Raises StageError where there is no record.
@@ -116,7 +128,7 @@ def _tables(scrubbed: Path, *, ontology: Path, accepted: list[str]) -> tuple[dic
     found, expected = ([_column(field) for field in fields] for fields in (read_schema(scrubbed), schema(phi=False)))
     tables = {"schema": pd.DataFrame(columns=found)}
     if found == expected:
-        observed = observe(scrubbed, accepted=accepted, ontology=read_ontology(ontology).words)
+        observed = observe(scrubbed, accepted=accepted, ontology=read_ontology(ontology).words, faked=faked)
         tables |= {"records": observed, "accepted": observed}
     return tables, expected
 

@@ -19,6 +19,7 @@ FOUND = {
         "medical record number is «A-778812»",  # label, number word, verb
         "(Hospital No. «KH/20/4471»)",  # slashes
         "Chart # «99-120-4»",
+        "MRN: «4417  0932»",  # typed with two blanks
         "MRN\n«5510023»",  # a form: the value is on the next line
         "Patient ID: «PT0042»",
     ],
@@ -28,11 +29,13 @@ FOUND = {
         "Member ID | «W2210 55871 01»",  # a table
         "insurance card number: «ZGP 841120»",
         "Group number «004417»",
+        "plan «KW730118264»",  # a code that is no measurement needs no separator
     ],
     "AccountNumberRecognizer": [
         "account number «7712-0098»",
         "Acct#: «SH-456789»",
         "invoice: «INV-20331»",
+        "acct «440-71823-5»",  # a check digit of its own
         "routing number «021000021»",
     ],
     "LicenseNumberRecognizer": [
@@ -41,6 +44,7 @@ FOUND = {
         "NPI: «1245319599»",
         "Passport No «C01X00T47»",
         "nursing licence #«RN-552310»",
+        "driving licence «kb338102z» expired",
     ],
     "VehicleRecognizer": [
         "drives a van, VIN «1M8GDM9AXKP042788»",
@@ -49,6 +53,9 @@ FOUND = {
         "license plate «7ABC123»",
         "number plate: «LB07 SEO»",
         "his car (plate «B-AB 1234»)",
+        "Car «417 HZD» outside",  # a vehicle, then letters and digits
+        "by car, plate «PKV-338»",
+        "parked a grey van «KX52 TNR»",
     ],
     "DeviceRecognizer": [
         "pacemaker serial number «SN48832K»",
@@ -75,6 +82,7 @@ FOUND = {
         "prescription number «RX-88120»",
         "specimen no. «S21-4410»",
         "employee ID: «E00912»",
+        "card shown: «B417-2290-8836»",
     ],
     "AgeRecognizer": ["a «93»-year-old", "«101» yo male", "aged «90»"],
     "CalendarDateRecognizer": [
@@ -82,8 +90,12 @@ FOUND = {
         "the «5th of November 2019»",
         "seen on «Monday»",
         "«2021-03-20T11:05»",
+        "«Tue 09 Apr 2019»",
+        "dob «14  June 2003»",
+        "«11-May-2017», «7Feb2016», «June  3 ,2019», «2018 March 5»",
+        "«mar 21 2018»",
     ],
-    "AnyPhoneRecognizer": ["call «(415) 555-2671»", "fax «+44 7700 900123»", "tel «030 1234567»"],
+    "AnyPhoneRecognizer": ["call «(415) 555-2671»", "F «(415)555-2671»", "fax «+44 7700 900123»", "tel «030 1234567»"],
     "LinkRecognizer": ["at «https://portal.example.com/p/8831»", "«www.clinic.example/x»"],
     "AddressRecognizer": [
         "at «1427 Larkspur Lane, Apt 3»",
@@ -93,10 +105,28 @@ FOUND = {
         "«12 Kossuth Lajos utca 5»",
         "«PSC 4417, Box 88»",
         "ZIP «02139»",
+        "«4 Harrow Glen, Little Marsden, QX4 2LP»",  # postal code of letters and digits
+        "«Flat 7B, Ash Court, Norwell, K1A 0B1»",
+        "«12, rue Émile Berthier, 60410 Verrines»",  # number, street, code, town
+        "«ulica Lipowa 8, 31-402 Brzezie»",  # street, number, code, town
+        "«Vicolo Arnaldi, 27, 20831, Seregno (MB)»",
+        "«H.No. 214, Patel Nagar, Vadnagar 384355»",
+        "Patient is a 4-year-old boy from «Elmdorf»",
     ],
     "FacilityRecognizer": ["at «St. Brendan's Hospital»", "«University of Oslo»", "at «Mt. Sinai»"],
-    "EmployerRecognizer": ["works at «Halden Freight»", "Employer: «Orbis»", "«Kestrel Tools, Ltd.»"],
-    "AnnouncedNameRecognizer": ["«Dr. Amara Okonkwo»", "Patient name: «QUENTIN HARGREAVES»", "«Priya Rao», MD"],
+    "EmployerRecognizer": [
+        "works at «Halden Freight»",
+        "Employer: «Orbis»",
+        "works for «Kalina-Mazur Sp. z o.o.»",
+        "«Kestrel Tools, Ltd.»",
+    ],
+    "AnnouncedNameRecognizer": [
+        "«Dr. Amara Okonkwo»",
+        "«Dr. med. K Adeyemi»",
+        "NAME: «ines b okafor»\n",
+        "Patient name: «QUENTIN HARGREAVES»",
+        "«Priya Rao», MD",
+    ],
 }
 CLINICAL = [
     "BP: 120/80 mmHg, monitor: 118/76, pulse 72",
@@ -110,6 +140,9 @@ CLINICAL = [
     "HLA-B27, CD4 350, IL-6, COVID-19, BRCA1 c.68_69delAG, p.Arg175His",
     "chart reviewed, policy of 100 days, record: normal",
     "trial of 14 days, order: 25 mg, visit 3 of 12",
+    "sat 98 %, plate 4 holes, type A fracture, route PO 10 mg, lot of 100",
+    "OMIM 154700 in NCT04470427, see PMID 30000001, NM_000138.5, ICD-10 E11",
+    "BRAF V600E, 46,XY, T2 N1 M0, C5-C6 at L4, 3 of 4 limbs",
 ]
 
 

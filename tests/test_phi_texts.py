@@ -111,6 +111,42 @@ def test_eponyms_of_the_ontology_stay_beside_their_neighbours_only(finder: Finde
     assert scrubbed == ["Lisch nodules were seen.", "Seen by [PERSON_1]."]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dear «okonkwo», thank you for the referral",
+        "Seen by dr. «halvorsen» today.",
+        "Pt: «amara okonkwo», no fever",
+        "He came with «ingrid  halvorsen» and had a cough.",
+        "A 4-year-old boy from «tvedestrandby», with fever.",
+        "Transferred to st. «halvorsen hospital».",
+        "Copy: 12/4, «okonkwo» «halvorsenby 601141».",
+        "No fever.\n«k. halvorsen»",
+    ],
+)
+def test_what_is_announced_in_lower_case_is_found(finder: Finder, text: str) -> None:
+    plain = text.replace("«", "").replace("»", "")
+    ((scrubbed, _),) = redact([[plain]], finder.find, finder.lexicon)[0]
+    assert [word for part in text.split("«")[1:] for word in part.split("»")[0].split() if word in scrubbed] == []
+
+
+def test_a_name_grows_by_its_initials_and_a_finding_between_does_not_keep_it(finder: Finder) -> None:
+    texts = ["Handed over to K Halvorsen.", "His brother Amara Okonkwo has fever.", "Vitamin D and fever."]
+    scrubbed = [redact([[text]], finder.find, finder.lexicon)[0][0][0] for text in texts]
+    assert scrubbed[::2] == ["Handed over to [PERSON_1].", "Vitamin D and fever."]
+    assert "Okonkwo" not in scrubbed[1]
+
+
+def test_models_read_texts_in_batches_of_bounded_size() -> None:
+    texts = ["x" * size for size in (10, ner.BATCH_CHARACTERS, 10, ner.BATCH_CHARACTERS // 2)] + ["x"] * 300
+    bounds = list(ner.batches(texts))
+    assert [place for start, end in bounds for place in range(start, end)] == list(range(len(texts)))
+    for start, end in bounds:
+        assert end - start <= ner.BATCH_SIZE
+        assert end - start == 1 or sum(map(len, texts[start:end])) <= ner.BATCH_CHARACTERS
+    assert list(ner.batches([])) == []
+
+
 def test_words_of_the_ontology_are_those_in_lower_case_and_whole_labels() -> None:
     ontology = read_ontology(ONTOLOGY)
     assert {"nodules", "growth", "iris"} <= ontology.words

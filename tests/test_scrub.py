@@ -12,8 +12,8 @@ from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from stages.lib.phi.canaries import TEXTS
 from stages.lib.phi.engine import Finder, load_finder
-from stages.lib.phi.leak import Leak, ratio_interval, wilson
 from stages.lib.phi.redaction import redact
 from stages.lib.phi.spans import Span, outside, placeholders, union, whole_words
 from stages.lib.records import read_records, schema, write_records
@@ -132,7 +132,7 @@ def test_scrubbing_is_idempotent_and_spans_tell_what_was_replaced(finder: Finder
     scrubbed = [text for text, _ in once]
     assert redact([scrubbed], finder.find, finder.lexicon)[0] == [(text, []) for text in scrubbed]
     for text, (new, spans) in zip(texts, once, strict=True):
-        kept = [text[start:end] for start, end, _ in outside([Span(0, len(text), "")], [span[:2] for span in spans])]
+        kept = [text[start:end] for start, end, *_ in outside([Span(0, len(text), "")], [span[:2] for span in spans])]
         assert [piece for piece in kept if piece not in new] == []
         assert all(before.end <= after.start for before, after in pairwise(spans))
 
@@ -160,28 +160,6 @@ def test_what_lies_outside_placeholders_is_cut_out() -> None:
     assert outside([Span(0, len(text), "PERSON")], placeholders(text)) == [Span(0, 5, "PERSON"), Span(15, 21, "PERSON")]
 
 
-def test_leak_counts_characters_documents_and_spans() -> None:
-    leak = Leak()
-    leak.add("John Doe came", gold=[Span(0, 8, "NAME")], found=[Span(0, 4, "PERSON")])
-    leak.add("Ann came", gold=[Span(0, 3, "NAME")], found=[Span(0, 3, "PERSON")])
-    leak.add("Nobody came", gold=[], found=[])
-    metrics = leak.metrics()
-    assert metrics["leak"] == 0.3
-    assert metrics["leaking_documents"] == 0.5
-    assert metrics["recall"]["NAME"]["value"] == 0.5
-    assert Leak().metrics() == {}
-
-
-@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=20))
-def test_intervals_hold_their_estimate(pairs: list[tuple[int, int]]) -> None:
-    pairs = [(whole, min(whole, part)) for whole, part in pairs]
-    ratio = sum(part for _, part in pairs) / sum(whole for whole, _ in pairs)
-    low, high = ratio_interval(pairs)
-    assert 0 <= low <= ratio + 1e-9
-    assert ratio - 1e-9 <= high <= 1
-    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-
-
 def raw(path: Path, copies: int = 1) -> list[str]:
     """Write records of the PHI above, two texts per patient, and return the values that must go."""
     rows = [
@@ -203,29 +181,51 @@ def raw(path: Path, copies: int = 1) -> list[str]:
     return [value for _, values in PHI for value in values if len(value) > 4]
 
 
-def run_scrub(folder: Path, ner: Path, copies: int = 1) -> tuple[bytes, bytes]:
-    """Run the stage on the PHI above and return the bytes of its outputs."""
+def run_scrub(folder: Path, ner: Path, copies: int = 1, **changes: object) -> list[bytes]:
+    """Run the stage on the PHI above and return the bytes of its outputs: records, audit and metrics."""
     raw(folder / "raw.parquet", copies)
-    params = Params.model_validate({"scrub": {"score_threshold": 0.35, "kept_entities": ["NRP"]}})
-    outputs = folder / "scrubbed.parquet", folder / "scrubbing.json"
-    scrub(params, In(folder / "raw.parquet"), In(ner), In(ONTOLOGY), Out(outputs[0]), Out(outputs[1]))
-    return outputs[0].read_bytes(), outputs[1].read_bytes()
+    given = {"policy": "redact", "key_fingerprint": None, "score_threshold": 0.35, "kept_entities": ["NRP"]} | changes
+    outputs = [folder / name for name in ("scrubbed.parquet", "scrub_audit.parquet", "scrubbing.json")]
+    scrub(
+        Params.model_validate({"scrub": given}), In(folder / "raw.parquet"), In(ner), In(ONTOLOGY), *map(Out, outputs)
+    )
+    return [path.read_bytes() for path in outputs]
 
 
 def test_no_phi_is_left_in_outputs_and_logs(
     tmp_path: Path, ner_models: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        table, metrics = run_scrub(tmp_path, ner_models)
+        table, noted, metrics = run_scrub(tmp_path, ner_models)
     values = raw(tmp_path / "raw.parquet")
     records = read_records(tmp_path / "scrubbed.parquet")
     said = "".join(capfd.readouterr()) + caplog.text
-    for place in (records.to_csv(), metrics.decode(), said, table.decode("latin-1")):
+    for place in (records.to_csv(), metrics.decode(), said, table.decode("latin-1"), noted.decode("latin-1")):
         assert [value for value in values if value in place] == []
     measured = json.loads(metrics)
     assert measured["documents"] == measured["documents_changed"] == len(PHI)
     assert measured["leak"] == 0
     assert measured["recall"]["VALUE"]["value"] == 1
+    assert measured["canaries"] == sum(len(texts) for _, texts in TEXTS.values())
+    assert measured["canaries_left"] == measured["phi_hits"] == 0
+    assert "Brannigan" not in said + records.to_csv()
+
+
+def test_the_audit_has_a_row_for_each_span_with_its_offsets_and_no_value(tmp_path: Path, ner_models: Path) -> None:
+    *_, metrics = run_scrub(tmp_path, ner_models)
+    noted, given = pd.read_parquet(tmp_path / "scrub_audit.parquet"), read_records(tmp_path / "raw.parquet")
+    assert noted["entity"].value_counts().to_dict() == json.loads(metrics)["spans"]
+    assert list(noted.columns) == [
+        *("record_id", "entity", "start", "end", "recognizer", "score", "policy", "version"),
+    ]
+    texts = given.set_index("record_id")["text"]
+    found = [texts[row.record_id][row.start : row.end] for row in noted.itertuples() if row.entity == "AGE"]
+    assert sorted(found) == ["101", "93"]
+    scores = noted.set_index("recognizer")["score"]
+    assert scores["AgeRecognizer"].between(0.35, 1).all()
+    assert noted["recognizer"].ne("").all()
+    assert noted[noted["recognizer"].str.startswith("NER")]["score"].isna().all()
+    assert set(noted["policy"]) == {"redact"}
 
 
 def test_columns_are_those_of_a_record_without_gold_and_with_years(tmp_path: Path, ner_models: Path) -> None:
@@ -241,7 +241,7 @@ def test_columns_are_those_of_a_record_without_gold_and_with_years(tmp_path: Pat
 def test_the_number_of_workers_changes_no_byte(
     tmp_path: Path, ner_models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outputs = []
+    outputs: list[list[bytes]] = []
     for workers in ("1", "3"):
         monkeypatch.setenv("DIFFERENTIAL_WORKERS", workers)
         outputs.append(run_scrub(tmp_path, ner_models, copies=8))

@@ -114,7 +114,7 @@ def test_records_without_accepted_data_pass_and_the_stage_says_so(
 
 def test_min_words_above_max_words_is_refused() -> None:
     with pytest.raises(ValueError, match="min_words 41 is above max_words 40"):
-        Params.model_validate({"validate": BOUNDS | {"min_words": 41}})
+        Params.model_validate({"scrub": {"policy": "redact"}, "validate": BOUNDS | {"min_words": 41}})
 
 
 def test_every_bound_of_the_suite_is_a_parameter_and_every_parameter_bounds() -> None:

@@ -57,7 +57,7 @@ def run_validate(folder: Path, **bounds: Any) -> dict[str, Any]:
     if not (folder / "accepted.json").exists():
         (folder / "accepted.json").write_text("{}")
     validate(
-        Params.model_validate({"validate": BOUNDS | bounds}),
+        Params.model_validate({"scrub": {"policy": "redact"}, "validate": BOUNDS | bounds}),
         scrubbed=In(folder / "scrubbed.parquet"),
         ontology=In(folder),
         accepted=In(folder / "accepted.json"),

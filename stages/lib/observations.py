@@ -31,11 +31,11 @@ MOJIBAKE = (
 LENGTHS = [round(2 ** (half / 2)) for half in range(2, 34)]  # words from which a class of text lengths begins
 
 
-def observe(path: Path, *, accepted: Iterable[str], ontology: frozenset[str]) -> pd.DataFrame:
+def observe(path: Path, *, accepted: Iterable[str], ontology: frozenset[str], faked: bool = False) -> pd.DataFrame:
     """Return a row of counts, shares and flags per record, in the order of the file; it holds no value of a record.
 
     There must be a record. `accepted` are the diagnoses of the data accepted last, and `ontology` its words, which may
-    stand in any text.
+    stand in any text. Where values are `faked`, only what no fake looks like counts as PHI.
     """
     import numpy as np
     import pandas as pd
@@ -46,7 +46,7 @@ def observe(path: Path, *, accepted: Iterable[str], ontology: frozenset[str]) ->
     file = pq.ParquetFile(path)
     batches = file.iter_batches(batch_size=ROWS, columns=list(COLUMNS))
     total = -(-file.metadata.num_rows // ROWS)
-    parts = [_of_batch(batch, labels) for batch in progress(batches, description="observe", total=total)]
+    parts = [_of_batch(batch, labels, faked=faked) for batch in progress(batches, description="observe", total=total)]
     observed = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
     return _across(observed, labels=labels, accepted=len(accepted), owners=owners(path))
 
@@ -68,7 +68,7 @@ def length_of(words: np.ndarray) -> np.ndarray:
     return np.searchsorted(LENGTHS, words, side="right").astype("int16")
 
 
-def _of_batch(batch: pa.RecordBatch, labels: Labels) -> dict[str, np.ndarray]:
+def _of_batch(batch: pa.RecordBatch, labels: Labels, *, faked: bool) -> dict[str, np.ndarray]:
     """Return what can be said of each record by itself, and hashes for what is said across records."""
     import numpy as np
     import pandas as pd
@@ -84,7 +84,7 @@ def _of_batch(batch: pa.RecordBatch, labels: Labels) -> dict[str, np.ndarray]:
 
     column = {name: batch.column(name) for name in COLUMNS}
     text, age, sex, date = (column[name] for name in ("text", "age", "sex", "date"))
-    texts, words, values = _of_texts(text, column["diagnosis"], labels)
+    texts, words, values = _of_texts(text, column["diagnosis"], labels, faked=faked)
     known_sex = pc.is_in(sex, value_set=_strings(["female", "male", "other"]))
     placeholders = pc.fill_null(pc.count_substring_regex(text, PLACEHOLDER), 0).to_numpy(zero_copy_only=False)
     counted = values["words"]
@@ -107,7 +107,7 @@ def _of_batch(batch: pa.RecordBatch, labels: Labels) -> dict[str, np.ndarray]:
 
 
 def _of_texts(
-    texts: pa.Array, diagnoses: pa.Array, labels: Labels
+    texts: pa.Array, diagnoses: pa.Array, labels: Labels, *, faked: bool
 ) -> tuple[list[str], list[str], dict[str, np.ndarray]]:
     """Return the texts, their words as one string each, and what takes both a text and its words or diagnosis."""
     import numpy as np
@@ -128,7 +128,7 @@ def _of_texts(
         joined.append(line)
     names = ("diagnosis", "no_diagnosis", "no_text", "words", "function_words", "names_diagnosis", "phi_hits")
     values = dict(zip(names, np.array(rows, dtype="int32").reshape(-1, len(names)).T, strict=True))
-    return kept, joined, values | {"phi_hits": values["phi_hits"] + hits_by_text(texts)}
+    return kept, joined, values | {"phi_hits": values["phi_hits"] + hits_by_text(texts, faked=faked)}
 
 
 def _of_phenotypes(observed: pa.Array, excluded: pa.Array) -> dict[str, np.ndarray]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import os
 import re
 
-from stages.lib.stage import StageError, log
+from stages.lib.keys import fingerprint_of_key, pinned_key
+from stages.lib.stage import log
 from stages.sources.cases import Case
 
 PUBLICATION = r"PMID:[0-9]+"
 OWN_IDS = ("feedback", "fhir", "files")  # what a hospital has, under its own ids; the other sources are published
 HOSPITAL = "hospital"
 PUBLIC_KEY = b"differential: the public key for simulated and published cases"
-SHORTEST_KEY = 16  # bytes: the fingerprint stands in git, so a short key could be found by trying
 
 
 def read_key(fingerprint: str | None, *, warn: bool) -> hmac.HMAC:
@@ -22,24 +20,13 @@ def read_key(fingerprint: str | None, *, warn: bool) -> hmac.HMAC:
 
     Raises StageError, naming both fingerprints, where DIFFERENTIAL_KEY is another one, too short or not set.
     """
-    secret = os.fsencode(os.environ.get("DIFFERENTIAL_KEY", ""))
-    found = hashlib.sha256(secret).hexdigest()[:16] if secret else None
-    if fingerprint is None:
-        if warn:
-            own = f"; DIFFERENTIAL_KEY is set, pin it by '{found}'" if found else ""
-            log.warning(
-                "acquire.key_fingerprint is null: patients' own ids become pseudonyms under a public key%s", own
-            )
-        return hmac.new(PUBLIC_KEY, digestmod="sha256")
-    if found != fingerprint:
-        there = f"the fingerprint {found}" if found else "none: it is not set"
-        raise StageError(
-            f"params.yaml: acquire.key_fingerprint: {fingerprint} is pinned, but DIFFERENTIAL_KEY has {there}; "
-            "export the pinned key, or pin the one that is exported"
-        )
-    if len(secret) < SHORTEST_KEY:
-        raise StageError(f"DIFFERENTIAL_KEY: has fewer than {SHORTEST_KEY} bytes; make one by `openssl rand -hex 32`")
-    return hmac.new(secret, digestmod="sha256")
+    if fingerprint is not None:
+        return pinned_key(fingerprint, parameter="acquire.key_fingerprint")
+    if warn:
+        found = fingerprint_of_key()
+        own = f"; DIFFERENTIAL_KEY is set, pin it by '{found}'" if found else ""
+        log.warning("acquire.key_fingerprint is null: patients' own ids become pseudonyms under a public key%s", own)
+    return hmac.new(PUBLIC_KEY, digestmod="sha256")
 
 
 def pseudonymised(case: Case, *, source: str, key: hmac.HMAC) -> Case:

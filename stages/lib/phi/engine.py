@@ -79,7 +79,9 @@ class Finder:
     def joined(self, text: str, spans: Iterable[Span]) -> list[Span]:
         """Return `spans`, and the words that only a capital gives away, united and grown to whole words."""
         taken = placeholders(text)
-        unknown = outside([*capitals(text, self.lexicon), *lowercase(text, self.lexicon)], taken)
+        by_case = {"unknown capital": capitals(text, self.lexicon), "lower-case name": lowercase(text, self.lexicon)}
+        named = [span._replace(recognizer=name) for name, found in by_case.items() for span in found]
+        unknown = outside(named, taken)
         whole = [
             with_rest(found, text, self.lexicon) for span in [*spans, *unknown] if (found := whole_words(text, span))
         ]
@@ -92,7 +94,7 @@ class Finder:
         for gate, recognizers in self.gates:
             if gate.search(text):
                 for recognizer in recognizers:
-                    spans = [_span(result) for result in self._results(text, recognizer)]
+                    spans = [_span(result, recognizer) for result in self._results(text, recognizer)]
                     (unsure if type(recognizer).__name__ in UNSURE else sure).extend(spans)
         return sure, unsure
 
@@ -137,13 +139,15 @@ def _windows(text: str) -> Iterator[tuple[int, str]]:
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
     """Yield what lies between placeholders, and where it starts."""
-    for start, end, _ in outside([Span(0, len(text), "")], placeholders(text)):
-        yield start, text[start:end]
+    for span in outside([Span(0, len(text), "")], placeholders(text)):
+        yield span.start, text[span.start : span.end]
 
 
 def _moved(spans: Iterable[Span], by: int) -> list[Span]:
-    return [Span(start + by, end + by, entity) for start, end, entity in spans]
+    return [span._replace(start=span.start + by, end=span.end + by) for span in spans]
 
 
-def _span(result: RecognizerResult) -> Span:
-    return Span(result.start, result.end, ENTITY_OF.get(result.entity_type, result.entity_type))
+def _span(result: RecognizerResult, recognizer: EntityRecognizer) -> Span:
+    entity = ENTITY_OF.get(result.entity_type, result.entity_type)
+    name = str(recognizer.name)  # type: ignore[has-type]  # Presidio sets it without a type
+    return Span(result.start, result.end, entity, name, result.score)

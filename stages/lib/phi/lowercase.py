@@ -23,10 +23,15 @@ ANNOUNCED = {
         rf"\s{{1,3}}{WORDS}",
         re.IGNORECASE,
     ),
+    "ORGANIZATION": re.compile(
+        rf"\b(?:works? (?:for|at)|employed (?:by|at)|employer:?|insurance:|insurer:|company:) {WORDS}", re.IGNORECASE
+    ),
     "LOCATION": re.compile(
         r"\b(?:(?:lives?|living|resid(?:es|ing)|resident|born|raised|moved|relocated|stays|based) "
         r"(?:in|at|near|of|from|to)|"
-        rf"(?:man|woman|boy|girl|male|female|lady|gentleman|patient|pt|child) from) {WORDS}",
+        r"(?:man|woman|boy|girl|male|female|lady|gentleman|patient|pt|child|\d (?:yo|y/o|yrs?|years?(?: old)?)\)?,?|"
+        r"\d[fm]\)?,?) from) "
+        rf"{WORDS}",
         re.IGNORECASE,
     ),
 }
@@ -41,8 +46,19 @@ BEARING = frozenset(
 LAST_FIRST = re.compile(
     rf"(?:^|[.:;]\s+|\n\s*|\b(?:for|re|of) )(?P<words>{WORD}, {WORD}(?: \w\b\.?)?)(?=\s*(?:[(;,]|\n|$))"
 )
+ADDRESS = re.compile(
+    rf"(?<![\w.,/-])\d{{1,4}}(?:[/-]\d{{1,4}})?[a-z]?(?: |,\s?|\n){WORDS}(?:,? |-|,?\n)\d{{5,6}}(?![\w%]|[.,/-]\d)|"
+    rf"(?<![\w.-])(?P<street>(?:{WORD}\.? ){{1,4}})\d{{1,4}}[a-z]?(?:[/-]\d{{1,4}})?(?:,\s?|\n)"
+    rf"(?:\d{{4,6}}|\d\d-\d{{3}}|\d{{3}} \d\d)\s(?P<town>{WORD}(?: {WORD}){{0,3}})"
+)
+BEFORE = re.compile(
+    rf"(?:^|[.:;]\s+|\n)(?P<words>(?:{WORD}\.?,? ){{0,2}}{WORD})(?=,? \(?\d{{1,3}} ?(?:yo|y/o|yrs?|y|years?|[MFmf])\b|"
+    r" (?:was|is|has been) (?:seen|admitted|reviewed|referred|discharged|assessed|transferred)| (?:called|reports|"
+    r"complains|presents|attended)\b)"
+)
+KNOWN_LAST = re.compile(r" (?P<word>[a-zà-ž]{3,})(?=[^\S\n]*(?:[,;(]|\n|$))")
 SIGNATURE = re.compile(rf"(?:[.!?]\s{{1,3}}|\n)(?P<words>(?:\w\b\.? )?(?P<word>{WORD}))\s*\Z")
-PAIR = re.compile(rf"(?<![\w'\u2019.-])(?={WORD}(?: \w\b\.?)? ({WORD}))({WORD})")
+PAIR = re.compile(rf"(?<![\w'\u2019.-])(?={WORD}(?: {{1,2}}\w\b\.?)? {{1,2}}({WORD}))({WORD})")
 LETTERS = 3  # of a word that could be a name by its rarity
 VOWEL = re.compile(r"[aeiouyà-ÿ]")
 
@@ -53,7 +69,12 @@ def lowercase(text: str, lexicon: Lexicon) -> list[Span]:
         _announced(match, lexicon, entity) for entity, pattern in ANNOUNCED.items() for match in pattern.finditer(text)
     )
     facilities = (_facility(match, lexicon) for match in FACILITY.finditer(text))
-    return [*filter(None, announced), *filter(None, facilities), *_names(text, lexicon)]
+    addresses = (
+        Span(*match.span(), "LOCATION")
+        for match in ADDRESS.finditer(text)
+        if any(is_rare(word, lexicon) for word in re.findall(WORD, match["words"] or match["street"] + match["town"]))
+    )
+    return [*filter(None, announced), *filter(None, facilities), *addresses, *_names(text, lexicon)]
 
 
 def is_rare(word: str, lexicon: Lexicon) -> bool:
@@ -69,6 +90,10 @@ def is_rare(word: str, lexicon: Lexicon) -> bool:
 
 def _names(text: str, lexicon: Lexicon) -> Iterator[Span]:
     """Yield last and first names, and two rare words side by side, an initial between them or none."""
+    for match in BEFORE.finditer(text):
+        words = re.findall(WORD, match["words"])
+        if any(is_rare(word, lexicon) for word in words) and match["words"].islower():
+            yield Span(*match.span("words"), "PERSON")
     for match in LAST_FIRST.finditer(text):
         words = re.findall(WORD, match["words"])
         if all(word.islower() and (len(word) == 1 or is_rare(word, lexicon)) for word in words):
@@ -102,4 +127,7 @@ def _announced(match: re.Match[str], lexicon: Lexicon, entity: str) -> Span | No
             end = start + word.end()
         elif len(found) > 1 and (found in COMMON_WORDS or (allowed := allowed - 1) < 0):
             break
+    rest = KNOWN_LAST.match(match.string, end)
+    if end > start and rest and entity == "PERSON" and rest["word"] not in COMMON_WORDS:
+        end = rest.end("word")
     return Span(start, end, entity) if end > start else None

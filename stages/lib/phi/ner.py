@@ -49,7 +49,7 @@ def find_entities(models: Sequence[Language], texts: Sequence[str]) -> list[list
             documents = model.pipe(texts[start:end], batch_size=BATCH_SIZE)
             for spans, document in zip(found[start:end], documents, strict=True):
                 spans += [
-                    Span(entity.start_char, entity.end_char, ENTITY[entity.label_])
+                    Span(entity.start_char, entity.end_char, ENTITY[entity.label_], f"NER {model.path.name}")
                     for entity in document.ents
                     if entity.label_ in ENTITY
                 ]

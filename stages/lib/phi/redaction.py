@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from stages.lib.phi.lexicon import Lexicon
 from stages.lib.phi.spans import PLACEHOLDER, TITLES, Span, outside, placeholders, union
 
+if TYPE_CHECKING:
+    from stages.lib.phi.lexicon import Lexicon
+
 Find = Callable[[Sequence[str]], list[list[Span]]]
+Replacement = Callable[[str, Span, Callable[[], str]], str]
+"""What stands for a span of a text; the last argument makes its placeholder."""
 ROUNDS = 10
 NAME_PART = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 # first words of sentences and calendar words that are also names
@@ -72,22 +77,26 @@ def redact(patients: Sequence[Sequence[str]], find: Find, lexicon: Lexicon) -> l
     ]
 
 
-def render(documents: Sequence[Document]) -> list[Rendered]:
-    """Replace the spans of one patient's documents by placeholders such as `[PERSON_1]`."""
+def by_placeholder(_text: str, _span: Span, placeholder: Callable[[], str]) -> str:
+    """Replace a span by its placeholder, such as `[PERSON_1]`."""
+    return placeholder()
+
+
+def render(documents: Sequence[Document], replacement: Replacement = by_placeholder) -> list[Rendered]:
+    """Replace the spans of one patient's documents."""
     number = _Numbers(documents)
     rendered = []
     for text, spans in documents:
         parts: list[str] = []
         pieces: list[tuple[int, int]] = []
         position = length = 0
-        for start, end, entity in [*spans, Span(len(text), len(text), "")]:
+        for span in spans:
+            made = replacement(text, span, partial(number.placeholder, span.entity, text[span.start : span.end]))
             pieces.append((length, position))
-            parts.append(text[position:start])
-            if entity:
-                parts.append(f"[{entity}_{number.of(entity, text[start:end])}]")
-            length += sum(map(len, parts[-2:] if entity else parts[-1:]))
-            position = end
-        rendered.append(Rendered("".join(parts), pieces))
+            parts += [text[position : span.start], made]
+            length += span.start - position + len(made)
+            position = span.end
+        rendered.append(Rendered("".join([*parts, text[position:]]), [*pieces, (length, position)]))
     return rendered
 
 
@@ -101,6 +110,10 @@ class _Numbers:
             for match in PLACEHOLDER.finditer(document.text):
                 entity, number = match.group()[1:-1].rsplit("_", 1)
                 self.last[entity] = max(self.last.get(entity, 0), int(number))
+
+    def placeholder(self, entity: str, value: str) -> str:
+        """Return the placeholder of `value`."""
+        return f"[{entity}_{self.of(entity, value)}]"
 
     def of(self, entity: str, value: str) -> int:
         """Return the number of `value`, a new one if need be."""
@@ -123,9 +136,10 @@ def _add(documents: list[Document], place: int, rendered: Rendered, spans: Seque
     text, known = documents[place]
     starts = [start for start, _ in rendered.pieces]
     moved = []
-    for start, end, entity in spans:
+    for span in spans:
+        start, end = span[:2]
         here, there = rendered.pieces[bisect_right(starts, start) - 1]
-        moved.append(Span(start - here + there, end - here + there, entity))
+        moved.append(span._replace(start=start - here + there, end=end - here + there))
     documents[place] = Document(text, outside(union([*known, *moved], text), placeholders(text)))
 
 
@@ -133,7 +147,7 @@ def _names(text: str, spans: Sequence[Span], lexicon: Lexicon) -> set[str]:
     """Return the names in `spans`, and their parts that are no common or clinical word."""
     return {
         part
-        for start, end, entity in spans
+        for start, end, entity, *_ in spans
         if entity == "PERSON"
         for part in NAME_PART.findall(text[start:end])
         if len(part) > 2 and part[0].isupper() and part.casefold() not in NO_NAMES and not lexicon.is_clinical(part)
@@ -146,4 +160,6 @@ def _named(text: str, names: set[str]) -> list[Span]:
         return []
     forms = sorted({form for name in names for form in (name, name.upper())}, key=lambda form: (-len(form), form))
     pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, forms))})(?!\w)")
-    return outside((Span(*match.span(), "PERSON") for match in pattern.finditer(text)), placeholders(text))
+    return outside(
+        (Span(*match.span(), "PERSON", "repeated name") for match in pattern.finditer(text)), placeholders(text)
+    )

@@ -20,7 +20,7 @@ HEADS = (
     r"antigen|inclusion|granulomatosis|histiocytosis|dementia|psychosis|seizures?|epilepsy|facies|spots?|nails|"
     r"crisis|attack|formula|equation|block|murmur|rhythm|wave|waves|pain|position|mask|brace|splint|stent|valve|"
     r"pump|monitor|counts?|levels?|inhibitors?|agonists?|blockers?|therapy|treatment|vaccine|screening|survey|"
-    r"questionnaire|inventory|assessment|scan|imaging|MRI|CT)"
+    r"questionnaire|inventory|sequence|association|complex|assessment|scan|imaging|MRI|CT)"
 )
 # "Laroche has fever" is no eponym
 LINKING = r"(?:has|had|have|is|was|with|and|or|for|in|on|of|at|to|from|by|who|denie[sd]|report(?:s|ed)|said|a|an|the) "

@@ -36,7 +36,11 @@ PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(ENTITIES)})_\d+\]")
 TITLES = frozenset(
     ["dr", "mr", "mrs", "ms", "miss", "mx", "prof", "professor", "doctor", "nurse", "rev", "capt", "sgt"]
 )
-ABBREVIATED = re.compile(r"\b(?:Inc|Ltd|Corp|Co|Hosp|Ctr|St|Str|Ave|Rd|Blvd|Ln|Jr|Sr|u|[Uu]l|[^\W\d_]|\w\.\w{1,4})\.$")
+ABBREVIATED = re.compile(
+    r"\b(?:Inc|Ltd|Corp|Co|Hosp|Ctr|St|Str|Ave|Rd|Blvd|Ln|Jr|Sr|u|[Uu]l|Kft|Kkt|Nyrt|Zrt|Bt|San|Tic|[^\W\d_]|"
+    r"\w\.\w{1,4})\.$"
+)
+PRONOUN = re.compile(r"I(?:['\u2019]m| am) ")
 INITIAL = re.compile(r" (?:[A-Z]\.?|van|von|van der|van den|de|de la|der|den|ten|ter|di|da|del|bin|ibn|al|el) ")
 POSTAL_CODE = re.compile(
     r"(?:[,\s>]{1,4}|-)(?:(?!(?:19|20)\d\d\b)(?:\d{4,6}(?:-\d{3,4})?|\d\d-\d{3}|\d{3} \d\d\d?|\d{4} ?[A-Z]{2})|"
@@ -44,14 +48,14 @@ POSTAL_CODE = re.compile(
 )
 # a town in capitals; "DIAGNOSIS:" on the next line is none
 CAPITALS = re.compile(r"[^\W\d_a-z]{3,}(?:[ -][^\W\d_a-z]{2,})*(?![\w:])")
-PROVINCE = re.compile(r" \([A-Z]{2}\)")
+PROVINCE = re.compile(r" \([A-Z]{2}\)| ?/ ?[A-Z]{2}\b")
 # "vitamin D Smith" is rarer than "D Smith"
-INITIALS = re.compile(r"(?<![\w'\u2019&/-])(?:[^\W\d_a-z](?:\. ?| )){1,3}$")
+INITIALS = re.compile(r"(?<![\w'\u2019&/-])(?:[^\W\d_](?:\. ?| )){1,3}$")
 SMALL_BEFORE = re.compile(r"(?<![\w'\u2019-])(?P<word>[^\W\d_A-Z]{3,})(?: |, )$")
 SMALL_AFTER = re.compile(r"(?: |, )(?P<word>[^\W\d_A-Z]{3,})(?![\w'\u2019-])")
 ADDRESS_LINE = re.compile(
-    r"[,\s>)]{1,5}(?:(?P<code>(?:(?!and|or|at|on|for|was|is|has|had|in|to|by|with|from|since)[a-z]{2,4}\s+)?"
-    r"(?:\d{4,6}(?:-\d{3,4})?|\d{3} \d\d)\b(?![%.,/]\d)|"
+    r"[,\s>)]{1,5}(?:(?P<code>(?:(?!and|or|at|on|for|was|is|has|had|in|to|by|with|from|since)[a-z]{2}\s+)?"
+    r"(?!(?:19|20)\d\d\b)(?:\d{4,6}(?:-\d{3,4})?|\d{3} \d\d)\b(?![%.,/]\d)|"
     r"(?:New|North|South|East|West|Upper|Lower|San|Santa|St\.?) (?=[A-Z])|"
     r"[A-Z]{2}(?=[, \n]+\d{4,6}|[.,;]|\s*$))|"
     r"\(?(?P<word>[^\W\d_]{3,}))(?:['\u2019-][^\W\d_]+)*"
@@ -59,27 +63,30 @@ ADDRESS_LINE = re.compile(
 
 
 class Span(NamedTuple):
-    """Characters `start` to `end` (half-open) of a text that are an `entity`."""
+    """Characters `start` to `end` (half-open) of a text that are an `entity`, and what found it with which score."""
 
     start: int
     end: int
     entity: str
+    recognizer: str = ""
+    score: float | None = None
 
 
 def outside(spans: Iterable[Span], taken: Sequence[tuple[int, int]]) -> list[Span]:
     """Return what of `spans` lies outside the sorted, disjoint ranges `taken`; a span may fall into several."""
     rest = []
-    for start, end, entity in spans:
+    for span in spans:
+        start, end = span[:2]
         for taken_start, taken_end in taken:
             if taken_end <= start:
                 continue
             if taken_start >= end:
                 break
             if taken_start > start:
-                rest.append(Span(start, taken_start, entity))
+                rest.append(span._replace(start=start, end=taken_start))
             start = taken_end
         if start < end:
-            rest.append(Span(start, end, entity))
+            rest.append(span._replace(start=start))
     return rest
 
 
@@ -90,7 +97,9 @@ def placeholders(text: str) -> list[tuple[int, int]]:
 
 def whole_words(text: str, span: Span) -> Span | None:
     """Trim `span` of blanks and punctuation, then grow it to whole words and graphemes; None if nothing is left."""
-    start, end, entity = span
+    start, end, entity = span[:3]
+    if entity == "PERSON" and (pronoun := PRONOUN.match(text, start, end)):
+        start = pronoun.end()
     while start < end and not _in_word(text[start]) and text[start] not in "(+#":
         start += 1
     while (
@@ -112,13 +121,13 @@ def whole_words(text: str, span: Span) -> Span | None:
         end += 1
     if text[start].isdigit() and text[start - 1 : start] == "#":
         start -= 1
-    return Span(start, end, entity)
+    return span._replace(start=start, end=end)
 
 
 def union(spans: Iterable[Span], text: str) -> list[Span]:
     """Unite spans that overlap, and parts of one place or name that only blanks or a comma part.
 
-    The entity of the longest wins, of equals that of the first in ENTITIES.
+    The entity of the longest wins, of equals that of the first in ENTITIES; and with it what found it.
     """
     rank = {entity: order for order, entity in enumerate(ENTITIES)}
     united: list[Span] = []
@@ -130,9 +139,9 @@ def union(spans: Iterable[Span], text: str) -> list[Span]:
             winner = length
             continue
         last = united[-1]
-        entity = span.entity if (-length, rank[span.entity]) < (-winner, rank[last.entity]) else last.entity
+        best = span if (-length, rank[span.entity]) < (-winner, rank[last.entity]) else last
         winner = max(winner, length)
-        united[-1] = Span(last.start, max(last.end, span.end), entity)
+        united[-1] = best._replace(start=last.start, end=max(last.end, span.end))
     return united
 
 
@@ -141,11 +150,11 @@ def with_rest(span: Span, text: str, lexicon: Lexicon) -> Span:
 
     A year is no postal code; an address goes on in codes and in capitals that are no English or clinical word.
     """
-    start, end, entity = span
+    start, end, entity = span[:3]
     if entity == "PERSON":
         return _with_neighbours(span, text, lexicon)
     if text[start:end].count("(") > text[start:end].count(")") and text[end : end + 1] == ")":
-        return Span(start, end + 1, entity)
+        return span._replace(end=end + 1)
     if entity != "LOCATION":
         return span
     if code := POSTAL_CODE.match(text, end):
@@ -157,19 +166,19 @@ def with_rest(span: Span, text: str, lexicon: Lexicon) -> Span:
             end = line.end()
         if province := PROVINCE.match(text, end):
             end = province.end()
-    return Span(start, end, entity)
+    return span._replace(start=start, end=end)
 
 
 def _with_neighbours(span: Span, text: str, lexicon: Lexicon) -> Span:
     """Grow a name by the initials before it and by words in lower case beside it that no vocabulary has."""
-    start, end, entity = span
+    start, end = span[:2]
     before = INITIALS.search(text, max(0, start - 12), start)
-    if before and before.group().isupper():
+    if before and (before.group().isupper() or (text[start:end].islower() and before.group() != "a ")):
         start = before.start()
     for word in (SMALL_BEFORE.search(text, max(0, start - 24), start), SMALL_AFTER.match(text, end)):
         if word and word["word"].islower() and not lexicon.is_known(word["word"]):
             start, end = min(start, word.start("word")), max(end, word.end())
-    return Span(start, end, entity)
+    return span._replace(start=start, end=end)
 
 
 def _joined(last: Span, span: Span, text: str) -> bool:
@@ -178,9 +187,10 @@ def _joined(last: Span, span: Span, text: str) -> bool:
     gap = text[last.end : span.start]
     if {last.entity, span.entity} <= {"LOCATION", "ORGANIZATION"} and gap in {" in ", ", ", "., "}:
         return True
-    if {last.entity, span.entity} == {"PERSON"} and INITIAL.fullmatch(gap):
+    named = "PERSON" in {last.entity, span.entity} <= {"PERSON", "LOCATION", "ORGANIZATION"}
+    if named and (span.entity == last.entity or gap.isupper()) and INITIAL.fullmatch(gap):
         return True
-    parts = {"LOCATION": ".,# \n\t", "PERSON": " "}.get(span.entity, "")
+    parts = {"LOCATION": ".,# \n\t", "PERSON": " ", "DATE_TIME": ", "}.get(span.entity, "")
     return span.entity == last.entity and len(gap) <= 6 and not gap.strip(parts)
 
 

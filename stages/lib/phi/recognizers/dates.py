@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from presidio_analyzer import PatternRecognizer
 
-from stages.lib.phi.recognizers.labelled import patterns
+from stages.lib.phi.recognizers.labelled import UNIT, patterns
 
 # "may" and "march" are words, "Mar" and "May" names: these months need their capital
 MONTH = (
@@ -23,15 +23,16 @@ FORMATS = {
     "year first": rf"{NUMBER}(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01]){TIME}(?![\w/-])",
     "year last": rf"{NUMBER}(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)?\d\d{TIME}(?![\w/-])",
     "day of month": rf"(?<![\w.]){DAY}(?: |[-/.])?(?:(?i:day )?of )?{MONTH}"
-    rf"(?:[-/.]?,? ?{YEAR}\b|(?: |[-/.])\d\d\b(?![:.%]| ?[a-z]))?",
+    rf"(?:[-/.]?,? ?{YEAR}\b|[-/.]\d\d\b(?![:.]\d)| \d\d\b(?![:.]\d| ?%| ?{UNIT}\b))?",
     "month and day": rf"\b{MONTH}(?: (?:the )?|-){DAY}(?![\w/%]|[.,]\d|-\d\d(?!\d\d))"
     rf"(?:(?: ?, ?| (?:of )?|-){YEAR}\b)?",
     "month and year": rf"\b{MONTH}(?:,| of|-|/)? ?{YEAR}\b",
     "year and month": rf"{NUMBER}(?:19|20)\d\d[ -]{MONTH}(?:[ -]{DAY}\b)?",
     "digits alone": rf"{NUMBER}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?![\w/-])",
-    "in lower case": rf"\b(?:mar(?:ch)?|may)\.? {DAY},? {YEAR}\b|\b{DAY}[ -](?:mar(?:ch)?|may)[ -]{YEAR}\b",
+    "in lower case": rf"\b(?:may|march) (?:19|20)\d\d\b|"
+    rf"\b(?:mar(?:ch)?|may)\.? {DAY},? {YEAR}\b|\b{DAY}[ -](?:mar(?:ch)?|may)[ -]{YEAR}\b",
     "without blanks": r"(?<!\w)\d{1,2}(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\d{2}(?:\d\d)?\b",
-    "before a date": rf"\b{WEEKDAY},? ?(?={DAY}[-/.]\d|(?:the )?{DAY}[ /.-]*(?:of )?{MONTH}|"
+    "before a date": rf"\b{WEEKDAY},? ?(?={DAY}[-/.]\d|(?:the )?{DAY}[ /.-]*(?:of )?(?i:{MONTH})|"
     rf"\d{{4}}[-/.]\d|{MONTH}|the {DAY}\b)",
     "month in numbers": rf"{NUMBER}(?:0?[1-9]|1[0-2])/(?:19|20)\d\d(?![\w/-])",
     "after a preposition": r"\b(?i:on|since|dated?:?|until|till|from|dob:?|d\.o\.b\.?:?|as of) \K"

@@ -11,16 +11,18 @@ FORM = (
     r"(?:Inc|LLC|L\.L\.C|Ltd|Limited|Corp|Corporation|Company|Co(?=\.)|PLC|plc|GmbH|mbH|S\.A|B\.V|N\.V|Pty|LLP|Holdings|"
     r"Enterprises|Industries|Airlines|Logistics|Bank|Brothers|Bros|Oy|Kft|Zrt|GbR|KG|SARL|"
     r"Sp\. z o\.o|S\.p\.A|S\.r\.l|S\.L\.U|S\.L|S\.Com|[Ss]\.[Cc]|[Ss]p\. ?j|S\.n\.c|"
-    r"S\.A\.S|S\.Coop|s\.r\.o|a\.s|e\.V|A/S)(?!\p{L})\.?"
+    r"S\.A\.S|S\.Coop|s\.r\.o|a\.s|e\.V|A/S|j?\.?d\.o\.o|Kkt|Nyrt|Bt|CommV|Tic|San|Ltda|AB|A\.Ş|Şti)(?!\p{L})\.?"
 )
 COMPANY = (
-    rf"{WORD}(?:(?: (?:of|and|&|y|e|et|und|och|og|i))? {WORD}){{0,4}}"
+    rf"{WORD}(?:(?: (?:of|and|&|y|e|et|und|och|og|i|és|ve))? {WORD}){{0,4}}"
     r"(?: (?:&|and|i|e|et|y|und) (?:[Ss]ons?|syn|figli|fils|hijos|Söhne)\b)?"
 )
 FORMATS = {
     "legal form": rf"\b{COMPANY},? {FORM}",
     "after work": rf"\b(?i:works?|working|worked|employed|job|employment|retired|laid off|shifts?)"
     rf"(?i: as (?:an? )?[\w -]{{3,30}}?)? (?i:at|for|by|from) (?:the )?\K{COMPANY}(?:,? {FORM})?",
+    "after the label of an insurer": rf"\b(?i:insurance|insurer|payer|carrier)\s?: ?\K{COMPANY}(?:,? {FORM})?",
+    "after the word": rf"\b[Ee]mployer \K{COMPANY}(?:,? {FORM})?",
     "after a label": rf"\b(?i:employers?|employer name|company|workplace|place of work|occupation)"
     rf"(?:\s?[:=|\u2013-]\s?| (?i:is|was)(?: the)? )\K{COMPANY}",
     "after a post": rf"\b(?i:manager|director|engineer|clerk|teacher|accountant|cashier|mechanic|technician|supervisor|"

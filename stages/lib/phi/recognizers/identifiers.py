@@ -21,7 +21,7 @@ FORMATS = labelled(
     "in brackets": r"\((?!(?:19|20)\d\d-(?:19|20)\d\d\))\K(?=(?:[^()]*\d){5})[A-Z]{0,3}[ -]?\d[\d -]{3,}(?=\))",
     "letter and number": r"(?<![\w:.,/-])[A-Z]\d{6,9}\b|(?<![\w:.,/-])\d{2}-\d{5,7}(?![\w%-])",
     "ID": rf"\b(?:IDs?|I\.D\.|(?i:id|identifier|identification)(?=[ ]?[:#=]))(?:[ :=(-]|is |was |number )*{VALUE}",
-    "long number": r"(?<![\w:.,/-])\d{7,}(?![\w/%]|[.,]\d)",
+    "long number": rf"(?<!{PUBLIC}[ :]?)(?<![\w:.,/-])\d{{7,}}(?![\w/%]|[.,]\d)",
     "grouped number": r"(?<![\w:.,/-])\d{3,}(?:-\d{1,}){1,4}(?![\w/%]|[.,]\d)",
     "letters and digits": rf"(?<![\w:.,/-])(?!{PUBLIC})(?=[A-Z\d-]*?[A-Z])(?=(?:[A-Z-]*\d){{5}})(?=[A-Z\d-]{{7}})"
     r"[A-Z\d]+(?:-[A-Z\d]+)*(?![\w/%]|[.,]\d)",

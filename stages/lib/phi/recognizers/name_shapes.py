@@ -5,9 +5,13 @@ from __future__ import annotations
 from presidio_analyzer import PatternRecognizer
 
 from stages.lib.phi.recognizers.labelled import patterns
-from stages.lib.phi.recognizers.names import LAST_FIRST, NAME
+from stages.lib.phi.recognizers.names import LAST_FIRST, NAME, WORD
 
 FORMATS = {
+    "initial and last name": rf"(?m:^|(?<=[:;.] ))(?:\p{{Lu}}\.? ){{1,2}}(?=\p{{L}}{{3}}){WORD}",
+    "before an age and sex": rf"\b{NAME}(?=, \d{{1,3}} ?(?:yo ?|y ?|y/o ?)?[MF]\b)",
+    "before a verb": rf"\b{NAME}(?= (?:(?:was|is|has been) (?:seen|admitted|reviewed|referred|discharged|assessed|"
+    r"examined|transferred)|reports|complains|presents|presented|called|attended|states|denies)\b)",
     "after a relation": rf"\b(?i:mother|father|mum|mom|dad|brother|sister|son|daughter|wife|husband|partner|aunt|uncle|"
     rf"cousin|grandmother|grandfather|niece|nephew|friend|carer|neighbou?r),? \K{NAME}",
     "taken over": rf"\b(?i:handed|handover|handing|h/o|turned|signed out|d/w)(?i: over| out)? "

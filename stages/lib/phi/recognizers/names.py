@@ -7,8 +7,8 @@ from presidio_analyzer import PatternRecognizer
 from stages.lib.phi.recognizers.labelled import patterns
 
 PARTICLE = r"(?:(?i:van|von|der|den|de|la|le|del|della|di|da|dos|du|bin|ibn|al|el|ter|ten|zu)[ -])"
-WORD = r"(?:\p{Lu}[\p{L}\p{M}]*(?:['\u2019-]\p{L}[\p{L}\p{M}]*)*)"
-PART = rf"(?:\p{{Lu}}\.(?: ?-?\p{{Lu}}\.)*|(?:{PARTICLE}){{0,2}}{WORD})"
+WORD = r"(?:(?!I['\u2019])\p{Lu}[\p{L}\p{M}]*(?:['\u2019-]\p{L}[\p{L}\p{M}]*)*)"
+PART = rf"(?:\p{{Lu}}\.-{WORD}|\p{{Lu}}\.(?: ?-?\p{{Lu}}\.)*|(?:{PARTICLE}){{0,2}}{WORD})"
 NAME = rf"{PART}(?: {PART}){{0,3}}"
 LAST_FIRST = rf"{WORD}(?:[ -]{WORD})? ?, {PART}(?: {PART})?"
 TITLE = (
@@ -49,6 +49,8 @@ FORMATS = {
     rf"daughter|wife|husband|partner|aunt|uncle|cousin|friend|niece|nephew),? \K{NAME}",
     "taken over": rf"\b(?i:(?:handed|handing|turned) over|hand-?over|h/o|copy|copied|cc|signed out) (?:to|from) \K"
     rf"(?!\p{{Lu}}+\b|\p{{L}}+(?:ology|ologist|atrics|ician|surgery)\b|{ROLE}\b){NAME}(?! {ROLE})",
+    "before an age in brackets": rf"\b{NAME}(?= \(\d{{1,3}} ?(?i:yo|y/o|yrs?|y|years?)\b)",
+    "addressed": rf"(?m:^)(?:To|From|Attn|Cc): ?\K{NAME}",
     "before a number": rf"\b(?:{LAST_FIRST}|{PART} {NAME})(?=,? (?i:mrn|(?:pt|patient) id|record (?:#|no|number)|"
     r"hosp(?:ital)?\.? (?:#|no|number)|d\.?o\.?b|born|ssn|nhs)(?!\w))",
     "before an age": rf"\b{LAST_FIRST}(?=,? \d{{1,3}} ?(?i:yo|y/o|yrs?|y|mo|m/o|years?)\b)",

@@ -17,6 +17,7 @@ FORMATS = {
     "before a label": rf"(?<![\w.,/-]){NUMBER}(?= ?-? ?(?i:office|mobile|fax|cell|home|work|desk)\b)",
     "with a leading zero": r"(?<![\w./-])\(?0\d{1,4}\)?[ -]\d{3,4}[ -]\d{3,4}(?![\w%]|[./-]\d)",
     "of North America": r"(?<![\w./-])(?:\(\d{3}\)|\d{3}[ .-])[ .-]?\d{3}[ .-]\d{4}(?: ?(?i:x|ext\.?) ?\d+)?(?![\w%])",
+    "with a slash": r"(?<![\w./-])0?\d{2,4}/\d{3}[ -]\d{3,4}(?![\w%]|[./-]\d)",
     "in pairs": r"(?<![\w./-])\d\d(?:[ .-]\d\d){3,4}(?![\w%]|[./-]\d)",
 }
 

@@ -15,7 +15,7 @@ STREET = (
 )
 COMPOUND = (
     r"(?i:stra(?:ß|ss)e|str\.|gasse|weg|allee|gatan|gata|gränd|stigen|torget|vägen|veien|vej|gade|katu|kuja|tie|"
-    r"polku|straat|laan|plein|kade|gracht|platz|ring|damm|ufer|steig|stræti|vegur|brekka|braut|plads|stien|stræde)"
+    r"polku|straat|laan|plein|kade|gracht|platz|ring|damm|ufer|steig|stræti|vegur|brekka|braut|plads|stien|stræde|steeg|ulica|utca)"
 )
 PREFIX = (
     r"(?:Rua|[Rr]ue|[Vv]ia|[Vv]iale|[Cc]alle|[Aa]venida|Av\.|[Aa]venue|Piazza|Plaza|Place|Boulevard|Bd|Chemin|Strada|"
@@ -41,8 +41,8 @@ STATE = (
 REST = rf"(?:(?:[,.\s>]{{1,6}}(?:{WORD}|{LINK})){{1,8}}[,\s>]{{1,6}}\d{{4,6}}(?:-\d{{3,4}})?\b)?"
 # a number in a house number's place, with its parts: 12, 12b, 12/4, H.No. 12, Flat 3
 HOUSE = (
-    r"(?:(?i:h\. ?no\.?|no\.?|plot|flat|studio|door|unit|house|apt\.?) ?)?"
-    r"\d{1,6}[A-Za-z]?(?:[/-]\d{1,4}[A-Za-z]?)?"
+    r"(?:(?i:h\. ?no\.?|no\.?|plot|nr\.?|flat|studio|door|unit|house|apt\.?) ?)?"
+    r"\d{1,6}[A-Za-z]?(?:[/-]\d{1,4}[A-Za-z]?)?\.?"
 )
 # postal codes by country: Universal Postal Union, Postal addressing systems in member countries
 LETTERED = (
@@ -54,14 +54,15 @@ CODE = (
     r"(?:\d{5}(?:-\d{3,4})?|\d\d-\d{3}|\d{4}-\d{3}|\d{3} ?\d\d\d?|\d{4}(?: ?[A-Z]{2})?)(?![\w%]|[.,/-]\d))"
 )
 PLACE = rf"(?:{WORD}|\p{{Ll}}[\p{{L}}\p{{M}}'\u2019]{{0,9}}\.?)"
-STEP = r"\s?,\s?"
-PROVINCE = r"(?: \([A-Z]{2}\))?"
+STEP = r"(?:\s?,\s?|[^\S\n]?\n\s?)"
+COMMA = r"(?: ?, ?| )"
+PROVINCE = r"(?: \([A-Z]{2}\)| / [A-Z]{2})?"
 FORMATS = {
     "number, street, code": rf"(?<![\w.,/-]){HOUSE}(?:{STEP}| )(?:{PLACE} ){{0,5}}(?:{WORD}|{KIND}){STEP}"
-    rf"(?:{WORDS}(?:{STEP}| |-)){{0,2}}{CODE}(?:(?:{STEP}| ){WORDS}{PROVINCE})?",
-    "street, number, code": rf"\b(?:\p{{Ll}}+\.? )?{WORDS}(?: \p{{Ll}}+\.?)?(?:{STEP}| ){HOUSE}"
+    rf"(?:{WORDS}(?:{STEP}| |-)){{0,2}}{CODE}(?:{COMMA}{WORDS}{PROVINCE})?",
+    "street, number, code": rf"\b(?:\p{{Ll}}+\.? )?{WORD}(?: {PLACE}){{0,4}}(?:{STEP}| ){HOUSE}"
     rf"(?:{STEP}{UNIT}|{STEP}\d{{1,4}} \p{{Lu}}\p{{Ll}}+ \d+| \p{{Lu}}\p{{Ll}}+ \d+)?"
-    rf"{STEP}{CODE}(?:{STEP}| ){WORDS}{PROVINCE}",
+    rf"{STEP}{CODE}{COMMA}{WORDS}{PROVINCE}",
     "without capitals": rf"(?i:(?<![\w.,/-]){HOUSE}(?:{STEP}| )(?:[\p{{L}}.'\u2019-]+(?:{STEP}| )){{1,7}}"
     rf"[\p{{L}}.'\u2019-]+{STEP}{LETTERED})",
     "town and code": rf"\b{WORDS},? {LETTERED}",
@@ -91,7 +92,7 @@ FORMATS = {
     "postal code": r"\b(?i:zip(?: ?code)?|post(?:al)? ?code|postcode)(?: is|:)? ?\K[A-Z0-9][A-Z0-9 -]{2,9}\b",
     "from": rf"\b(?i:man|woman|boy|girl|male|female|lady|gentleman|patient|pt|child|baby|infant|[MF]),? "
     rf"from (?:the )?\K(?!\p{{Lu}}+\b){WORDS}",
-    "from, with a code": rf"\b[Ff]rom \K{WORDS}(?: \p{{Ll}}+\.? {WORDS})?,? \d{{4,6}}\b(?![%.,]?\w)",
+    "from, with a code": rf"\b[Ff]rom \K{WORDS}(?: \p{{Ll}}+\.? {WORDS})?,? (?!(?:19|20)\d\d\b)\d{{4,6}}\b(?![%.,]?\w)",
     "from alone": rf"(?:[.;:,]\s|\d,? |\n)[Ff]rom (?:the )?\K(?!\p{{Lu}}+\b){WORDS}(?=[.,;\n])",
     "lives without in": rf"\b(?:Lives|Resides|Address|Addr\.?):? \K{WORDS}",
     "lives": rf"\b(?i:live|lives|living|resides|residing|resident|born|raised|grew up|moved|relocated|"

@@ -17,7 +17,7 @@ FORMATS = labelled(
     r"policy",
     r"claim",
     r"authori[sz]ation",
-    loose=r"group|payer|coverage|benefits?|approval",
+    loose=r"plan|ins\.?|group|payer|coverage|benefits?|approval",
     acronyms=r"HICN|MBI|MCID|NHS(?= ?(?:no|num|#|:|\d))",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from presidio_analyzer import Pattern, PatternRecognizer
 
-from stages.lib.phi.recognizers.labelled import labelled, patterns
+from stages.lib.phi.recognizers.labelled import UNIT, labelled, patterns
 
 VALUES = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", [*range(1, 9), *range(1, 6), 7, 9, *range(2, 10)], strict=True))
 ALPHABET = {*VALUES, *"0123456789"}
@@ -26,6 +26,9 @@ FORMATS = labelled(
     "vehicle and plate": rf"(?<!\w)(?i:cars?|vehicle|truck|lorry|van|suv|sedan|taxi|cab|motorcycle|motorbike|moped|"
     rf"scooter|(?:licen[cs]e |number )?plates?|reg(?:istration)?\.?|rego|(?:driv|park)\w+ an? (?:\w+ ){{1,3}}?)"
     rf"[\s:,(#]{{1,3}}{MARK}",
+    "plate in any case": r"(?<!\w)(?i:plates?|reg(?:istration)?\.?|rego)(?i: (?:no|number|nr)\.?)?[\s:]{1,2}"
+    rf"\K(?=(?:[A-Za-z \u00b7-]*\d){{3}})(?:[A-Za-z]{{1,3}}|\d{{1,4}})"
+    rf"(?:[ \u00b7-]?(?!{UNIT}\b)(?:[A-Za-z]{{1,3}}|\d{{1,4}})){{1,3}}(?![\w-])",
     "car with a plate": rf"(?<!\w)(?i:car|vehicle|truck|van|suv|sedan|motorcycle)\s?\((?:[\w ]+[,: ]\s?)?{PLATE}(?=\))",
 }
 VIN = Pattern("VIN", r"(?<!\w)(?=[A-Z0-9]*\d[A-Z0-9]*\d)(?=[A-Z0-9]*[A-Z])[A-HJ-NPR-Z0-9]{17}(?!\w)", 0.95)
