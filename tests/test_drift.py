@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -193,8 +194,13 @@ def test_the_lock_satisfies_pyproject() -> None:
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement} against {version}: make lock"
 
 
-def test_the_generated_parts_of_the_readme_are_current() -> None:
+@pytest.mark.parametrize("tool", ["tools.readme", "tools.deidentification"])
+def test_the_generated_parts_of_pages_are_current(tool: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tools.readme", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", tool, "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_no_committed_model_is_above_the_ceiling() -> None:
+    assert json.loads((ROOT / "metrics/evaluation.json").read_text())["models_above_ceiling"] == 0
