@@ -96,5 +96,5 @@ def workspace(tmp_path: Path, make_workspace: Callable[[Path], Path]) -> Path:
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Return `base` with the leaves of `changes` in place of its own."""
-    both = {key: merge(base[key], value) for key, value in changes.items() if isinstance(value, dict) and key in base}
+    both = {key: merge(base[key], value) for key, value in changes.items() if isinstance(value, dict) and base.get(key)}
     return base | changes | both
