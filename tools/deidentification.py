@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from stages.lib.phi.canaries import TEXTS
 from stages.report import table
+from tools.pages import bring_up_to_date
 
 PAGE = Path("docs/deidentification-policies.md")
-BEGIN, END = "<!-- recall -->\n", "\n<!-- /recall -->"
 RECOGNIZERS_SHOWN = 3
 
 
@@ -30,16 +29,6 @@ def recall_table(scrubbing: dict[str, Any]) -> str:
     return table(["Safe Harbor class", "entity", "found most by", "gold spans", "recall %", "canaries"], rows)
 
 
-def updated(page: str) -> str:
-    """Return the page with its marked part replaced."""
-    before, _, rest = page.partition(BEGIN)
-    scrubbing = json.loads(Path("metrics/scrubbing.json").read_text())
-    return before + BEGIN + recall_table(scrubbing) + END + rest.partition(END)[2]
-
-
 if __name__ == "__main__":
-    given = PAGE.read_text(encoding="utf-8")
-    made = updated(given)
-    if "--check" in sys.argv and given != made:
-        sys.exit(f"error: {PAGE}: the table of recall is behind; run `python -m tools.deidentification`")
-    PAGE.write_text(made, encoding="utf-8")
+    measured = json.loads(Path("metrics/scrubbing.json").read_text())
+    bring_up_to_date(PAGE, {"recall": recall_table(measured)}, tool="tools.deidentification")

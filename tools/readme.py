@@ -11,6 +11,7 @@ import yaml
 
 from stages.lib.metrics import read_intervals
 from stages.report import headline, table, verdict
+from tools.pages import bring_up_to_date
 
 
 def parts() -> dict[str, str]:
@@ -26,20 +27,5 @@ def parts() -> dict[str, str]:
     }
 
 
-def updated(readme: str) -> str:
-    """Return the README with every marked part replaced; each must be there once."""
-    for name, text in parts().items():
-        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
-        if readme.count(begin) != 1 or readme.count(end) != 1:
-            sys.exit(f"error: README.md: the markers of '{name}' must be there once")
-        before, _, rest = readme.partition(begin)
-        readme = before + begin + text + end + rest.partition(end)[2]
-    return readme
-
-
 if __name__ == "__main__":
-    path = Path("README.md")
-    before, after = path.read_text(encoding="utf-8"), updated(path.read_text(encoding="utf-8"))
-    if "--check" in sys.argv and before != after:
-        sys.exit("error: README.md: generated parts are behind; run `python -m tools.readme`")
-    path.write_text(after, encoding="utf-8")
+    bring_up_to_date(Path("README.md"), parts(), tool="tools.readme")
