@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from stages.lib.phenotypes.cohort import OLDEST, UNUSUAL, Disease
-from stages.lib.phenotypes.likelihood import FindingModel, Rates, Scorer
+from stages.lib.phenotypes.likelihood import FindingModel, Rates
 from stages.lib.phenotypes.world import cohort, make_model, note_words
 from stages.lib.stage import StageError, Strict, progress
 from stages.sources.cases import Case, Inputs
@@ -69,15 +69,12 @@ def read(params: HpoParams, inputs: Inputs) -> Iterator[Case]:
 def simulate(params: HpoParams, *, model: FindingModel, narrator: Narrator, seed: int) -> Iterator[Case]:
     """Yield a record per patient; each depends on the seed, its disease and its number alone."""
     relatives = _either_sex(model)
-    scorers: dict[bytes, Scorer] = {}
     for row, disease in enumerate(model.diseases):
         for number in range(params.patients_per_diagnosis):
             identifier = f"{disease.id}/{number}"
             random = Random(_seed(seed, identifier))
             sex, age = _demography(disease, random)
-            possible = model.phenome.possible(sex=sex, age=age)
-            scorer = scorers.get(possible.tobytes()) or scorers.setdefault(possible.tobytes(), Scorer(model, possible))
-            told, denied = scorer.draw(row, seed=_seed(seed, identifier))
+            told, denied = model.scorer(sex=sex, age=age).draw(row, seed=_seed(seed, identifier))
             wordings = model.phenome.wordings
             trait = wordings[_any(relatives, model, random)] if random.random() < params.family_history else None
             note = narrator.narrate(

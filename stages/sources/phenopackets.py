@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, Field
 
 from stages.lib.phenotypes.ontology import Term, read_terms
-from stages.lib.phenotypes.phenome import Wordings, avoiding
+from stages.lib.phenotypes.phenome import Wordings, avoiding, by_kind
 from stages.lib.stage import StageError, Strict, log, progress
 from stages.sources.cases import Case, Inputs, Rejected
 from stages.sources.ga4gh import Feature, OntologyClass, Phenopacket
@@ -149,18 +149,11 @@ def _told(packet: Phenopacket, *, terms: Mapping[str, Term]) -> list[tuple[Featu
 
 
 def _wordings(feature: Feature, term: Term, *, secret: re.Pattern[str]) -> Wordings:
-    """Return wordings by kind, severity and laterality before them; a kind that has none takes the usual ones."""
+    """Return wordings by kind, severity and laterality before them."""
     words = {word: re.compile(rf"\b{word}", re.IGNORECASE) for word in feature.qualifiers()}
 
     def qualified(texts: Sequence[str]) -> list[str]:
         fit = [text for text in texts if not secret.search(text)]
         return [" ".join([*(word for word in words if not words[word].search(text)), text]) for text in fit]
 
-    label = qualified([term.label])
-    usual = qualified(term.clinical) or label
-    return {
-        "label": label,
-        "clinical": usual,
-        "lay": qualified(term.lay) or usual,
-        "short": [*qualified(term.short), *usual],
-    }
+    return by_kind(qualified([term.label]), *map(qualified, (term.clinical, term.lay, term.short)))

@@ -66,6 +66,15 @@ class FindingModel:
             self._add(frequencies.loc[disease.id].clip(upper=MOST), passed=passed[row], absent=absent[row])
         self.told = 1 - passed
         self.denied = np.minimum(phenome.asked * rates.excluded, 0.5) * absent
+        self._scorers: dict[bytes, Scorer] = {}
+
+    def scorer(self, *, sex: str | None, age: float | None) -> Scorer:
+        """Return the model of what can be told of a patient of this sex and age (years)."""
+        possible = self.phenome.possible(sex=sex, age=age)
+        key = possible.tobytes()
+        if key not in self._scorers:
+            self._scorers[key] = Scorer(self, possible)
+        return self._scorers[key]
 
     def _add(self, own: pd.Series[float], *, passed: np.ndarray, absent: np.ndarray) -> None:
         """Multiply into `passed` and `absent` (terms) the probabilities that no annotated finding causes a term."""
@@ -152,15 +161,12 @@ def posterior(model: FindingModel, records: pd.DataFrame, *, prior: np.ndarray) 
     import pandas as pd
     from scipy.special import softmax
 
-    scorers: dict[bytes, Scorer] = {}
     scores = np.empty((len(records), len(model.diseases)))
     columns = records[["phenotypes", "excluded_phenotypes", "age", "sex"]]
     for row, (told, denied, years, sex) in enumerate(columns.itertuples(index=False)):
         age = None if pd.isna(years) else float(years)
-        possible = model.phenome.possible(sex=sex, age=age)
-        scorer = scorers.get(possible.tobytes()) or scorers.setdefault(possible.tobytes(), Scorer(model, possible))
         told, denied = (() if items is None else tuple(items) for items in (told, denied))
-        scores[row] = scorer.log_likelihood(told, denied)
+        scores[row] = model.scorer(sex=sex, age=age).log_likelihood(told, denied)
         scores[row] += [disease.log_likelihood(sex=sex, age=age) for disease in model.diseases]
     probabilities: np.ndarray = softmax(scores + np.log(prior), axis=1)
     return probabilities

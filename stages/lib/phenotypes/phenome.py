@@ -122,6 +122,12 @@ def read_phenome(ontology: Path, annotations: pd.DataFrame, *, allowed: Callable
     return Phenome(told, position, counts / counts.sum(), asked / asked.sum(), parents, wordings, ages, one_sex)
 
 
+def by_kind(label: Sequence[str], clinical: Sequence[str], lay: Sequence[str], short: Sequence[str]) -> Wordings:
+    """Return wordings by kind; a kind that has none takes the usual ones."""
+    usual = clinical or lay or label
+    return {"label": label or usual, "clinical": usual, "lay": lay or usual, "short": (*short, *usual)}
+
+
 def avoiding(names: Iterable[str]) -> Callable[[str], bool]:
     """Return a test for texts that share no word of three letters or more with any of `names`, bar generic ones."""
     forbidden = {word for name in names for word in _words(name)} - GENERIC
@@ -152,11 +158,7 @@ def _wordings(term: Term, *, allowed: Callable[[str], bool] | None) -> Wordings:
         texts = [(term.label,), term.clinical, term.lay, term.short]
     else:
         texts = [tuple(filter(allowed, kind)) for kind in ((term.label,), term.clinical, term.lay, term.short)]
-    label, clinical, lay, short = texts
-    if allowed and not (lay or clinical):
-        return {}
-    usual = clinical or lay or label
-    return {"label": label or usual, "clinical": usual, "lay": lay or usual, "short": (*short, *usual)}
+    return {} if allowed and not (texts[1] or texts[2]) else by_kind(*texts)
 
 
 def _within(roots: Iterable[str], terms: Sequence[str], *, parents: Mapping[str, tuple[str, ...]]) -> np.ndarray:
