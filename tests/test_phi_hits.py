@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.lib.phi.hits import PATTERNS, compiled, count_hits, hits_by_text
@@ -42,6 +42,7 @@ def test_placeholders_and_measurements_are_not_hit(text: str) -> None:
     assert count_hits(text, compiled()) == 0
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -18,6 +18,7 @@ from stages.lib.phi.lexicon import English, Lexicon, Ontology, read_ontology
 from stages.lib.phi.redaction import redact
 from stages.lib.phi.safeguards import is_clinical, may_hold_phi
 from stages.lib.phi.spans import Span
+from stages.lib.phi.truecase import truecased
 from stages.lib.stage import StageError
 
 ONTOLOGY = ROOT / "tests/cases/scrub/one-patient-two-notes/given/data/ontology"
@@ -122,6 +123,10 @@ def test_eponyms_of_the_ontology_stay_beside_their_neighbours_only(finder: Finde
         "Transferred to st. «halvorsen hospital».",
         "Copy: 12/4, «okonkwo» «halvorsenby 601141».",
         "No fever.\n«k. halvorsen»",
+        "Dictated but not signed, «v. okonkwo» (NPI 1759816329)",
+        "We write about our daughter «okonkwo», who is 5.",
+        "24yo F pt «florencia u. okonkwo», MRN 76-34677.",
+        "Transferred to st. de «halvorsen hospital».",
     ],
 )
 def test_what_is_announced_in_lower_case_is_found(finder: Finder, text: str) -> None:
@@ -135,6 +140,51 @@ def test_a_name_grows_by_its_initials_and_a_finding_between_does_not_keep_it(fin
     scrubbed = [redact([[text]], finder.find, finder.lexicon)[0][0][0] for text in texts]
     assert scrubbed[::2] == ["Handed over to [PERSON_1].", "Vitamin D and fever."]
     assert "Okonkwo" not in scrubbed[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        # an institution as the author of guidance, and as the place where a patient was seen
+        ("What are the Mayo Clinic criteria for fever?", True),
+        ("Any recommendations from the Cleveland Clinic on fever?", True),
+        ("She was seen at Mayo Clinic for fever.", False),
+        ("He was transferred from Johns Hopkins with fever.", False),
+        # a society, and a hospital that is named like one
+        ("The American College of Cardiology guideline on syncope.", True),
+        ("She had her operation at Royal Brannock Hospital.", False),
+        # brands, a genus by its species, a laboratory value
+        ("Compare Keytruda and Opdivo in melanoma.", True),
+        ("Can Ozempic be stopped before surgery?", True),
+        ("Blood cultures grew Clostridioides difficile.", True),
+        ("Today Cr 2.1 and Hb 9.8.", True),
+        ("Mr Lasix has fever.", False),
+    ],
+)
+def test_common_knowledge_stays_and_the_place_of_treatment_goes(finder: Finder, text: str, stays: bool) -> None:
+    assert (redact([[text]], finder.find, finder.lexicon)[0][0][0] == text) is stays
+
+
+@pytest.mark.parametrize(
+    ("text", "cased"),
+    [
+        ("we met okonkwo in vadstena", "we met Okonkwo in Vadstena"),
+        ("lives at 4 okonkwo street, j. halvorsen", "lives at 4 Okonkwo Street, J. Halvorsen"),
+        # misspelt, run together, negated; and a text with a capital
+        ("severe hedache and feverwith chills, it didnt help", "severe hedache and feverwith chills, it didnt help"),
+        ("Seen with okonkwo", "Seen with okonkwo"),
+    ],
+)
+def test_a_text_without_capitals_gets_those_of_names_back(finder: Finder, text: str, cased: str) -> None:
+    assert truecased(text, finder.lexicon) == cased
+
+
+@SETTINGS
+@given(st.text(max_size=30) | st.lists(st.sampled_from([*ODD, "okonkwo", "ǰa", "ŉx", " "])).map("".join))
+def test_capitals_move_no_offset(finder: Finder, text: str) -> None:
+    cased = truecased(text, finder.lexicon)
+    assert len(cased) == len(text)
+    assert cased.casefold() == text.casefold()
 
 
 def test_models_read_texts_in_batches_of_bounded_size() -> None:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 # Not taken from the hub: pickles run code when they are read, a wheel repeats the files beside it, and a repository
 # of GGUF files holds one model many times.
-UNWANTED = ["*.pkl", "*.pickle", "*.pt", "*.pth", "pytorch_model*.bin", "training_args.bin", "*.whl", "*.gguf"]
+UNWANTED = [
+    *("*.pkl", "*.pickle", "*.pt", "*.pth", "pytorch_model*.bin", "training_args.bin", "*.whl", "*.gguf"),
+    *("*.h5", "*.msgpack", "*.onnx", "*.ot", "openvino/*"),
+]
 TABLES = ["arrow", "csv", "json", "parquet"]
 ROWS = 10_000  # of a row group: 50 MB at 5,000 characters each
 

@@ -17,7 +17,7 @@ def audit(path: Path, *, policy: str, version: str) -> Iterator[Note]:
     """Yield a function that takes the id of a record and its replaced spans, and write them all to a Parquet file.
 
     Columns: record_id; entity; start and end, half-open, in characters; recognizer; score, 0 to 1, null where the
-    recognizer has none (NER, unknown capitals, repeated names); policy; version of the policy file.
+    recognizer has none (NER, unknown capitals, repeated names); policy; version of the code and tables of this folder.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

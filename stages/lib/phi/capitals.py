@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from stages.lib.phi.knowledge import authorities
 from stages.lib.phi.lexicon import Lexicon
 from stages.lib.phi.safeguards import DRUG_AFTER, DRUG_BEFORE, is_clinical, stays
 from stages.lib.phi.spans import POSTAL_CODE, Span
+from stages.lib.phi.truecase import is_unlike
 
 WORD = re.compile(r"(?<![\w@./\\-])[^\W\d_]{3,}(?:['\u2019-][^\W\d_]+)*(?![\w@/\\]|\.\w)")
 # A place in capitals stands behind a preposition; capitals elsewhere are abbreviations and headings
@@ -19,18 +21,18 @@ SHORTENED = re.compile(r"#|\. ?[a-z]")
 def capitals(text: str, lexicon: Lexicon) -> list[Span]:
     """Return the words of `text` with a capital that no vocabulary knows, in the order of the text.
 
-    Where nothing has a capital, the words that stand near to names.
+    Where nothing has a capital, the words that would have one as names.
     """
     if text.islower():
-        return [
-            Span(*match.span(), "PERSON")
-            for match in WORD.finditer(text)
-            if lexicon.leaning(match.group()) <= 0 and _is_unknown(match.group(), lexicon)
-        ]
+        return [Span(*match.span(), "PERSON") for match in WORD.finditer(text) if is_unlike(match.group(), lexicon)]
+    known = authorities(text)
     return [
         Span(*match.span(), "LOCATION" if _is_placed(text, match) else "PERSON")
         for match in WORD.finditer(text)
-        if match.group()[0].isupper() and _is_unknown(match.group(), lexicon) and _may_be_name(text, match, lexicon)
+        if match.group()[0].isupper()
+        and _is_unknown(match.group(), lexicon)
+        and _may_be_name(text, match, lexicon)
+        and not any(start <= match.start() < end for start, end in known)
     ]
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.lib.phi import ner
 from stages.lib.phi.capitals import capitals
+from stages.lib.phi.labels import IDENTIFYING, NAMES
 from stages.lib.phi.lexicon import Lexicon
 from stages.lib.phi.lowercase import lowercase
 from stages.lib.phi.registry import ENTITY_OF, UNSURE, gated_recognizers
 from stages.lib.phi.safeguards import is_clinical, is_no_name, may_hold_phi
 from stages.lib.phi.spans import Span, outside, placeholders, union, whole_words, with_rest
+from stages.lib.phi.truecase import truecased
+from stages.lib.stage import StageError
 
 if TYPE_CHECKING:
     from presidio_analyzer import EntityRecognizer, RecognizerResult
-    from spacy.language import Language
 
 WINDOW = 20_000  # characters
 NO_ARTIFACTS: Any = None  # what patterns match needs no NER
@@ -30,7 +32,7 @@ class Finder:
 
     def __init__(
         self,
-        models: Sequence[Language],
+        models: ner.Models,
         recognizers: Iterable[EntityRecognizer],
         lexicon: Lexicon,
         *,
@@ -40,6 +42,7 @@ class Finder:
         from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 
         self.models = models
+        self.by_number = any(classifier.finds_numbers() for classifier in models.classifiers)
         self.gates = gated_recognizers(recognizers)
         self.lexicon = lexicon
         self.score_threshold = score_threshold
@@ -50,15 +53,19 @@ class Finder:
         """Return the PHI of each text: sorted, disjoint, on word boundaries, clear of placeholders.
 
         NER sees the pieces of a text between placeholders, and of these only what could hold PHI: searching a text
-        that was scrubbed costs little.
+        that was scrubbed costs little. A text without capitals is read with those of names put back.
         """
+        texts = [truecased(text, self.lexicon) for text in texts]
         windows = [(place, *window) for place, text in enumerate(texts) for window in _windows(text)]
         pieces = [(place, start + first, piece) for place, start, text in windows for first, piece in _pieces(text)]
-        pieces = [piece for piece in pieces if may_hold_phi(piece[2], self.lexicon)]
+        pieces = [piece for piece in pieces if self._is_for_ner(piece[2])]
         found: list[list[Span]] = [[] for _ in texts]
         entities = ner.find_entities(self.models, [text for _, _, text in pieces])
         for (place, start, _), spans in zip(pieces, entities, strict=True):
-            found[place] += self.accepted(texts[place], _moved(spans, start), unsure=True)
+            names = [span for span in spans if span.entity in NAMES]
+            numbers = [span for span in spans if span.entity not in NAMES]
+            found[place] += self.accepted(texts[place], _moved(names, start), unsure=True)
+            found[place] += self.accepted(texts[place], _moved(numbers, start), unsure=False)
         for place, start, text in windows:
             sure, unsure = self._by_rules(text)
             found[place] += self.accepted(texts[place], _moved(sure, start), unsure=False)
@@ -87,28 +94,34 @@ class Finder:
         ]
         return outside(union(whole, text), taken)
 
+    def _is_for_ner(self, piece: str) -> bool:
+        """Say whether NER could find anything in `piece` that counts."""
+        return may_hold_phi(piece, self.lexicon) or (self.by_number and IDENTIFYING.search(piece) is not None)
+
     def _by_rules(self, text: str) -> tuple[list[Span], list[Span]]:
         """Return what recognizers find in `text`, surely and by shape alone."""
         sure: list[Span] = []
         unsure: list[Span] = []
+        artifacts = functools.cache(lambda: self._artifacts(text))
         for gate, recognizers in self.gates:
             if gate.search(text):
                 for recognizer in recognizers:
-                    spans = [_span(result, recognizer) for result in self._results(text, recognizer)]
+                    results = self._results(text, recognizer, artifacts)
+                    spans = [_span(result, recognizer) for result in results]
                     (unsure if type(recognizer).__name__ in UNSURE else sure).extend(spans)
         return sure, unsure
 
-    def _results(self, text: str, recognizer: EntityRecognizer) -> list[RecognizerResult]:
+    def _results(self, text: str, recognizer: EntityRecognizer, artifacts: Callable[[], Any]) -> list[RecognizerResult]:
         """Return what `recognizer` finds with a score that counts, its context words considered."""
         results = recognizer.analyze(text, recognizer.supported_entities, NO_ARTIFACTS)
         if recognizer.context and any(result.score < self.score_threshold for result in results):
-            results = self.enhancer.enhance_using_context(text, results, self._artifacts(text), [recognizer])
+            results = self.enhancer.enhance_using_context(text, results, artifacts(), [recognizer])
         return [result for result in results if result.score >= self.score_threshold]
 
     def _artifacts(self, text: str) -> Any:
         from presidio_analyzer.nlp_engine import NlpArtifacts
 
-        tokens = self.models[0].make_doc(text)
+        tokens = self.models.pipelines[0].language.make_doc(text)
         places, words = [token.idx for token in tokens], [token.lower_ for token in tokens]
         return NlpArtifacts([], tokens, places, words, nlp_engine=None, language="en")
 
@@ -119,10 +132,15 @@ def load_finder(ner_folder: Path, ontology: Path, score_threshold: float, kept: 
     from stages.lib.phi.lexicon import read_english, read_ontology
     from stages.lib.phi.registry import load_recognizers
 
-    folders = ner.model_folders(ner_folder)
-    models = ner.load_models(folders)
-    vocabularies = [model.vocab for model in models]
-    lexicon = Lexicon(vocabularies, english=read_english(folders), ontology=read_ontology(ontology))
+    english = read_english(ner.pipeline_folders(ner_folder))
+    if not english.nouns:
+        raise StageError(
+            f"{ner_folder}: no model brings the words of English (lemmatizer/lookups of a spaCy pipeline), which tell "
+            "a name from a word; keep an English spaCy pipeline in fetch.ner beside any other model"
+        )
+    models = ner.load_models(ner_folder)
+    vocabularies = [pipeline.language.vocab for pipeline in models.pipelines]
+    lexicon = Lexicon(vocabularies, english=english, ontology=read_ontology(ontology))
     return Finder(models, load_recognizers(), lexicon, score_threshold=score_threshold, kept=kept)
 
 

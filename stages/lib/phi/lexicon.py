@@ -62,8 +62,11 @@ class Lexicon:
     """
 
     def __init__(self, vocabularies: list[Vocab], *, english: English, ontology: Ontology) -> None:
+        from spacy.lang.en.stop_words import STOP_WORDS
+
         self.vocabulary = next((vocabulary for vocabulary in vocabularies if len(vocabulary.vectors)), None)
         self.english, self.ontology = english, ontology
+        self.listed = STOP_WORDS | english.nouns | english.others | ontology.words
         self.clinical, self.names = (self._matrix(words.split()) for words in (CLINICAL, NAMES))
         self.leaning = functools.lru_cache(maxsize=100_000)(self._leaning)
         self.is_clinical = functools.lru_cache(maxsize=100_000)(self._is_clinical)
@@ -77,6 +80,14 @@ class Lexicon:
     def is_name(self, word: str) -> bool:
         """Say whether `word` stands clearly nearer to names of people, places and organisations."""
         return self.leaning(word) < NAME
+
+    def stems(self, word: str) -> Iterable[str]:
+        """Return what `word` may inflect, itself among them."""
+        return (word[: len(word) - len(ending)] + rest for ending, rest in INFLECTIONS if word.endswith(ending))
+
+    def is_listed(self, word: str) -> bool:
+        """Say whether `word`, in lower case, is in a vocabulary of English or of medicine: endings tell nothing."""
+        return self.leaning(word) > 0.05 or any(stem in self.listed for stem in self.stems(word))
 
     def _is_clinical(self, word: str) -> bool:
         """Say whether `word` is the ontology's, ends like a clinical word or stands nearer to these than to names."""
@@ -102,8 +113,7 @@ class Lexicon:
         )
 
     def _is_english(self, word: str, lemmas: frozenset[str]) -> bool:
-        stems = (word[: len(word) - len(ending)] + rest for ending, rest in INFLECTIONS if word.endswith(ending))
-        return word in self.ontology.words or any(stem in lemmas for stem in stems)
+        return word in self.ontology.words or any(stem in lemmas for stem in self.stems(word))
 
     def _leaning(self, word: str) -> float:
         """Return the mean cosine to the nearest clinical words less that to the nearest names; 0 where unknown."""

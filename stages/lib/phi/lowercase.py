@@ -14,9 +14,14 @@ WORDS = rf"(?P<words>{WORD}\.?(?:,? {{1,2}}{WORD}\.?){{0,3}})"
 TITLE = r"(?:(?:dr|mr|mrs|ms|miss|mx|prof|professor|herr|frau|mme|dra|dott)\b\.?(?: (?:med|dent|univ)\.)?)"
 ANNOUNCED = {
     "PERSON": re.compile(
-        rf"\b(?:{TITLE}|(?:dear|hi|hello)(?: {TITLE})?|"
+        rf"\b(?:(?:dear )?doctor|{TITLE}|(?:dear|hi|hello)(?: {TITLE})?|"
         rf"(?:thanks|thank you|regards|wishes|sincerely|faithfully|yours),(?:\s+{TITLE})?|"
-        r"(?:signed|dictated|reviewed|seen|written|referred)(?: by)|(?:named|called)|my name is|copy(?: to)?|cc|"
+        r"(?:signed|dictated|reviewed|seen|written|referred|completed|entered|prepared|checked|accompanied)(?: by:?|,)|"
+        r"(?:named|called|calls? (?:me|him|her))|(?:my|his|her) name(?: is|['\u2019]s)|copy(?: to)?|cc|"
+        r"concerning|summary(?::| for)|"
+        r"(?:my|our|his|her|their) (?:brother|sister|mother|father|wife|husband|son|daughter|uncle|aunt|cousin|"
+        r"partner|friend|"
+        r"neighbou?r|carer)|"
         r"(?:brother|sister|mother|father|wife|husband|son|daughter|uncle|aunt|cousin|partner),|"
         r"(?:patient|pt|name|client|nok|next of kin|ref?|cc|to|from|attn|attending|consultant|contact|doctor|gp|"
         r"pcp)\s?:)"
@@ -35,12 +40,32 @@ ANNOUNCED = {
         re.IGNORECASE,
     ),
 }
-FACILITY = re.compile(
-    rf"(?P<words>{WORD}\.?(?: {WORD}\.?){{0,4}}) (?:hospital|clinic|infirmary|hospice|medical cent(?:er|re)|pharmacy|"
-    r"health cent(?:er|re)|surgery|university|inc\.|ltd\b|llc\b|gmbh\b)"
+KIND = re.compile(
+    r"(?<= )(?:hospital|clinic|infirmary|hospice|medical cent(?:er|re)|pharmacy|health cent(?:er|re)|surgery|"
+    r"university|"
+    r"inc\.|ltd\b|llc\b|gmbh\b)"
 )
+BEFORE_KIND = re.compile(rf"{WORD}\.?(?: {WORD}\.?){{0,4}} \Z")
 BEARING = frozenset(
-    ["st", "saint", "mt", "mount", "north", "south", "east", "west", "new", "port", "lake", "royal", "san", "santa"]
+    [
+        "st",
+        "saint",
+        "mt",
+        "mount",
+        "north",
+        "south",
+        "east",
+        "west",
+        "new",
+        "port",
+        "lake",
+        "royal",
+        "san",
+        "santa",
+        "de",
+        "la",
+        "van",
+    ]
 )
 # "holmgren, virgilio (1933 …": a last and a first name, neither of them a word, where a name would stand
 LAST_FIRST = re.compile(
@@ -56,7 +81,13 @@ BEFORE = re.compile(
     r" (?:was|is|has been) (?:seen|admitted|reviewed|referred|discharged|assessed|transferred)| (?:called|reports|"
     r"complains|presents|attended)\b)"
 )
-KNOWN_LAST = re.compile(r" (?P<word>[a-zà-ž]{3,})(?=[^\S\n]*(?:[,;(]|\n|$))")
+KNOWN_LAST = re.compile(r" (?P<word>[a-zà-ž]{3,})(?=[^\S\n]*(?:[,;(.?!]|\n|$))")
+IDENTIFIED = re.compile(
+    rf"(?<![\w.'\u2019-])(?P<words>{WORD},? (?:\w\b\.? )?{WORD}|\w\b\.? {WORD})"
+    r"(?=[,.]? \(?(?:mrn|ssn|d\.?o\.?b|npi|nhs|"
+    r"hosp(?:ital)?\.? (?:no|number|#)|\d{1,3} ?(?:yo|y/o|yrs?|years?|[mf])\b|[a-z]{0,2}\d{4,} ?\d*\)))",
+    re.IGNORECASE,
+)
 SIGNATURE = re.compile(rf"(?:[.!?]\s{{1,3}}|\n)(?P<words>(?:\w\b\.? )?(?P<word>{WORD}))\s*\Z")
 PAIR = re.compile(rf"(?<![\w'\u2019.-])(?={WORD}(?: {{1,2}}\w\b\.?)? {{1,2}}({WORD}))({WORD})")
 LETTERS = 3  # of a word that could be a name by its rarity
@@ -68,7 +99,7 @@ def lowercase(text: str, lexicon: Lexicon) -> list[Span]:
     announced = (
         _announced(match, lexicon, entity) for entity, pattern in ANNOUNCED.items() for match in pattern.finditer(text)
     )
-    facilities = (_facility(match, lexicon) for match in FACILITY.finditer(text))
+    facilities = (_facility(match, lexicon) for match in KIND.finditer(text))
     addresses = (
         Span(*match.span(), "LOCATION")
         for match in ADDRESS.finditer(text)
@@ -94,6 +125,12 @@ def _names(text: str, lexicon: Lexicon) -> Iterator[Span]:
         words = re.findall(WORD, match["words"])
         if any(is_rare(word, lexicon) for word in words) and match["words"].islower():
             yield Span(*match.span("words"), "PERSON")
+    for match in IDENTIFIED.finditer(text):
+        if match["words"].islower() and any(
+            is_rare(word, lexicon) or (len(word) >= LETTERS and lexicon.is_name(word))
+            for word in re.findall(WORD, match["words"])
+        ):
+            yield Span(*match.span("words"), "PERSON")
     for match in LAST_FIRST.finditer(text):
         words = re.findall(WORD, match["words"])
         if all(word.islower() and (len(word) == 1 or is_rare(word, lexicon)) for word in words):
@@ -105,14 +142,15 @@ def _names(text: str, lexicon: Lexicon) -> Iterator[Span]:
             yield Span(match.start(), match.end(1), "PERSON")
 
 
-def _facility(match: re.Match[str], lexicon: Lexicon) -> Span | None:
-    """Return a facility from its first rare word to its kind."""
-    words = list(re.finditer(WORD, match["words"]))
+def _facility(kind: re.Match[str], lexicon: Lexicon) -> Span | None:
+    """Return a facility from the first rare word before its kind."""
+    before = BEFORE_KIND.search(kind.string, max(0, kind.start() - 80), kind.start())
+    words = list(re.finditer(WORD, before.group())) if before else []
     rare = next((place for place, word in enumerate(words) if is_rare(word.group(), lexicon)), None)
-    if rare is None:
+    if before is None or rare is None:
         return None
-    first = rare - (rare > 0 and words[rare - 1].group() in BEARING)
-    return Span(match.start("words") + words[first].start(), match.end(), "ORGANIZATION")
+    first = next((place for place in range(rare, 0, -1) if words[place - 1].group() not in BEARING), 0)
+    return Span(before.start() + words[first].start(), kind.end(), "ORGANIZATION")
 
 
 def _announced(match: re.Match[str], lexicon: Lexicon, entity: str) -> Span | None:
@@ -128,6 +166,12 @@ def _announced(match: re.Match[str], lexicon: Lexicon, entity: str) -> Span | No
         elif len(found) > 1 and (found in COMMON_WORDS or (allowed := allowed - 1) < 0):
             break
     rest = KNOWN_LAST.match(match.string, end)
-    if end > start and rest and entity == "PERSON" and rest["word"] not in COMMON_WORDS:
+    if (
+        end > start
+        and rest
+        and entity == "PERSON"
+        and rest["word"] not in COMMON_WORDS
+        and not any(stem in lexicon.english.others for stem in lexicon.stems(rest["word"]))
+    ):
         end = rest.end("word")
     return Span(start, end, entity) if end > start else None

@@ -1,58 +1,81 @@
-"""Names by NER: several spaCy models over the same texts; what any of them finds counts."""
+"""Names by NER: several models over the same texts, spaCy's and transformers'; what any of them finds counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from stages.lib.phi.labels import entity_of
 from stages.lib.phi.spans import Span
+from stages.lib.phi.token_classifier import TokenClassifier, load_token_classifier
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
 # NER brings its own tok2vec; the rest of a pipeline is most of its time and only serves lemmas
 NOT_NEEDED = ("tok2vec", "tagger", "parser", "senter", "attribute_ruler", "lemmatizer")
-# Dates are left to the date recognizer, which knows a duration
-ENTITY = {
-    "PERSON": "PERSON",
-    "PER": "PERSON",
-    "GPE": "LOCATION",
-    "LOC": "LOCATION",
-    "FAC": "LOCATION",
-    "ORG": "ORGANIZATION",
-    "NORP": "NRP",
-}
-BATCH_SIZE, BATCH_CHARACTERS = 128, 100_000  # whichever is reached first: long texts need memory
+BATCH_SIZE, BATCH_CHARACTERS = 64, 100_000  # whichever is reached first: long texts need memory
 
 
-def load_models(folders: Sequence[Path], *, exclude: Sequence[str] = NOT_NEEDED) -> list[Language]:
-    """Load the spaCy model in each of `folders`, without the pipes in `exclude`."""
-    import spacy
+class Pipeline(NamedTuple):
+    """A spaCy pipeline and what its labels mean, None for those that are ignored."""
 
-    models = [spacy.load(path, exclude=exclude) for path in folders]
-    for model in models:
-        model.max_length = 100_000_000  # the limit guards the parser's memory, and the parser is off
-    return models
+    name: str
+    language: Language
+    entities: dict[str, str | None]
 
 
-def model_folders(folder: Path) -> list[Path]:
-    """Return the folders of spaCy models in `folder`, by name."""
+class Models(NamedTuple):
+    """NER models, each kind by name."""
+
+    pipelines: list[Pipeline]
+    classifiers: list[TokenClassifier]
+
+
+def load_models(folder: Path) -> Models:
+    """Load the models below `folder`; raise StageError where one cannot be read or has an unknown label."""
+    return Models(
+        [load_pipeline(path) for path in pipeline_folders(folder)],
+        [load_token_classifier(path) for path in classifier_folders(folder)],
+    )
+
+
+def pipeline_folders(folder: Path) -> list[Path]:
+    """Return the folders of spaCy pipelines in `folder`, by name."""
     return sorted(path.parent for path in folder.glob("*/config.cfg"))
 
 
-def find_entities(models: Sequence[Language], texts: Sequence[str]) -> list[list[Span]]:
+def classifier_folders(folder: Path) -> list[Path]:
+    """Return the folders of transformers models in `folder`, by name."""
+    return sorted(path.parent for path in folder.glob("*/config.json") if not path.with_suffix(".cfg").exists())
+
+
+def load_pipeline(folder: Path) -> Pipeline:
+    """Load the spaCy pipeline in `folder`, without the components that NER does not need."""
+    import spacy
+
+    language = spacy.load(folder, exclude=NOT_NEEDED)
+    language.max_length = 100_000_000  # the limit guards the parser's memory, and the parser is off
+    labels = language.pipe_labels.get("ner", [])
+    return Pipeline(folder.name, language, {label: entity_of(label, folder.name) for label in labels})
+
+
+def find_entities(models: Models, texts: Sequence[str]) -> list[list[Span]]:
     """Return, per text, what any of `models` finds; spans of several models overlap."""
     found: list[list[Span]] = [[] for _ in texts]
     for start, end in batches(texts):
-        for model in models:
-            documents = model.pipe(texts[start:end], batch_size=BATCH_SIZE)
+        for name, language, entities in models.pipelines:
+            documents = language.pipe(texts[start:end], batch_size=BATCH_SIZE)
             for spans, document in zip(found[start:end], documents, strict=True):
                 spans += [
-                    Span(entity.start_char, entity.end_char, ENTITY[entity.label_], f"NER {model.path.name}")
+                    Span(entity.start_char, entity.end_char, meant, f"NER {name}")
                     for entity in document.ents
-                    if entity.label_ in ENTITY
+                    if (meant := entities.get(entity.label_))
                 ]
+    for classifier in models.classifiers:
+        for spans, text in zip(found, texts, strict=True):
+            spans += classifier.find(text)
     return found
 
 

@@ -15,13 +15,13 @@ from stages.lib.phi.surrogates import Surrogates
 from stages.lib.stage import StageError
 
 FILE = Path(__file__).with_name("policies.yaml")
-RECOGNIZERS = Path(__file__).with_name("recognizers.yaml")
 Policy = Literal["redact", "surrogate", "safe_harbor_strict"]
 OPERATORS = ("placeholder", "fake", "shift", "year", "zip3", "over_89")
-# Three-digit ZIP areas of at most 20,000 people in the census of 2000, which 45 CFR 164.514(b)(2)(i)(B) turns to 000:
-# Office for Civil Rights, Guidance Regarding Methods for De-identification of PHI (2012)
+# Three-digit ZIP areas of at most 20,000 people, which 45 CFR 164.514(b)(2)(i)(B) turns to 000: the 17 of the census of
+# 2000 in the Office for Civil Rights' Guidance Regarding Methods for De-identification of PHI (2012), and six that came
+# to them with the census of 2010. One that has grown since stays, for 000 is never wrong.
 SMALL_ZIP_AREAS = (
-    *("036", "059", "063", "102", "203", "556", "692", "790", "821"),
+    *("036", "059", "063", "102", "202", "203", "204", "205", "369", "556", "692", "753", "772", "790", "821"),
     *("823", "830", "831", "878", "879", "884", "890", "893"),
 )
 # Other countries' codes have five digits too, and theirs may not stay: a ZIP code is behind a state or so called
@@ -66,9 +66,17 @@ def read_policy(policy: Policy, path: Path = FILE) -> dict[str, str]:
     return {entity: row[policy] for entity, row in table.items()}
 
 
-def version() -> str:
-    """Return 12 hexadecimal digits that change with policies.yaml and recognizers.yaml."""
-    return hashlib.sha256(FILE.read_bytes() + RECOGNIZERS.read_bytes()).hexdigest()[:12]
+def version(folder: Path = FILE.parent) -> str:
+    """Return 12 hexadecimal digits that change with the code and the tables of `folder`: recognizers, safeguards, all.
+
+    What else decides, the models and the parameters, stands in dvc.lock.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".py", ".yaml"}:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]
 
 
 def rewritten(
@@ -76,12 +84,12 @@ def rewritten(
 ) -> list[tuple[str, list[Span]]]:
     """Return the patient's texts with what stands for the spans `found` in them, and all spans replaced.
 
-    These are more than those found where a year goes that tells an age over 89.
+    These are more than those found where a year of birth goes that tells an age over 89.
     """
     latest = patient.latest_year()
-    documents = [Document(text, list(spans)) for text, spans in zip(patient.texts, found, strict=True)]
-    if operators["DATE_TIME"] == "year":
-        documents = [Document(text, _with_old_years(text, spans, latest)) for text, spans in documents]
+    documents = [
+        Document(text, _with_old_years(text, spans, latest)) for text, spans in zip(patient.texts, found, strict=True)
+    ]
     dates = [text[span.start : span.end] for text, spans in documents for span in spans if span.entity == "DATE_TIME"]
     replacement = _replacement(operators, surrogates, latest=latest, day_first=is_day_first(dates))
     return [(new.text, old.spans) for new, old in zip(render(documents, replacement), documents, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -48,6 +49,7 @@ NEEDS = {
     ),
     r"\d": "VehicleRecognizer",
     r"@": "EmailRecognizer",
+    r"@|[\[(][aA][tT][\])]": "AnyEmailRecognizer",
     r"\w\.[A-Za-z]{2}|://": "LinkRecognizer UrlRecognizer",
     r"[\dA-Fa-f][:.-][\dA-Fa-f:]": "IpRecognizer MacAddressRecognizer",
     "": "",  # all others
@@ -57,7 +59,8 @@ NEEDS = {
 def load_recognizers(configuration: Path = CONFIGURATION) -> list[EntityRecognizer]:
     """Return the pattern recognizers of `configuration`, in its order; NER is not among them.
 
-    Raises StageError where Presidio refuses the file, or an entity is none that a placeholder names.
+    Raises StageError where Presidio refuses the file, or an entity is none that a placeholder names; from then on, so
+    does a pattern that takes longer than Presidio's limit (REGEX_TIMEOUT_SECONDS, by default 60).
     """
     from presidio_analyzer.recognizer_registry import RecognizerRegistryProvider
 
@@ -68,6 +71,7 @@ def load_recognizers(configuration: Path = CONFIGURATION) -> list[EntityRecogniz
     except (ValueError, TypeError) as error:
         raise StageError(f"{configuration.name}: {' '.join(str(error.__cause__ or error).split())}") from None
     keep_tldextract_offline()
+    logging.getLogger("presidio-analyzer").addFilter(_refuse_timeout)
     recognizers = [recognizer for recognizer in registry.recognizers if type(recognizer).__name__ != NER]
     for recognizer in recognizers:
         for entity in recognizer.supported_entities:
@@ -84,6 +88,14 @@ def gated_recognizers(recognizers: Iterable[EntityRecognizer]) -> list[tuple[re.
     for recognizer in recognizers:
         gates[gate_of.get(type(recognizer).__name__, "")].append(recognizer)
     return [(re.compile(gate), found) for gate, found in gates.items()]
+
+
+def _refuse_timeout(record: logging.LogRecord) -> bool:
+    """Raise StageError for what Presidio only logs: a pattern ran out of time and left a text unsearched."""
+    if record.exc_info and isinstance(record.exc_info[1], TimeoutError):
+        said = record.getMessage().removesuffix(", skipping.")
+        raise StageError(f"scrub: {said}: PHI could be left; make it simpler (stages/lib/phi/recognizers.yaml)")
+    return True
 
 
 def keep_tldextract_offline() -> None:

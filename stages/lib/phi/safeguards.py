@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise, product
 
+from stages.lib.phi.knowledge import KNOWN, MEASURED, SPECIES, is_authority
 from stages.lib.phi.lexicon import Lexicon
 from stages.lib.phi.spans import TITLES, Span
 
@@ -32,6 +33,8 @@ POSSESSIVE = re.compile(
     r"Takayasu|Tourette|Turner|Wegener|Wilson)(?:['\u2019]s?|s)"
 )
 SENTENCE_START = re.compile(r"(?:^|[.!?:]\s+|\n\s*)$")
+# "M. Young" is a name: a single letter ends no sentence
+NEW_SENTENCE = re.compile(r"(?:(?<!\b\w)[.!?:]\s+|\n\s*)$")
 TITLED = re.compile(r"\b(?:dr|mr|mrs|ms|miss|prof|doctor|nurse|named|called)\.? ?$", re.IGNORECASE)
 ANY_TITLE = re.compile(r"\b(?:dr|mr|mrs|ms|miss|prof|doctor|nurse|named|called)\b", re.IGNORECASE)
 PLACED = re.compile(r"(?:\b(?:at|by|from|our)|@)(?: the)? $", re.IGNORECASE)
@@ -71,7 +74,7 @@ def is_clinical(text: str, span: Span, lexicon: Lexicon) -> bool:
     """Say whether the `span` that an NER model or a shape found in `text` means something clinical and stays."""
     found, before, after = (
         text[span.start : span.end],
-        text[max(0, span.start - 24) : span.start],
+        text[max(0, span.start - 40) : span.start],
         text[span.end : span.end + 60],
     )
     if TITLED.search(before):
@@ -82,6 +85,9 @@ def is_clinical(text: str, span: Span, lexicon: Lexicon) -> bool:
         or EPONYM.match(after)
         or LAST_HEAD.search(found)
         or COUNTRIES.match(found)
+        or (len(words) < 4 and MEASURED.match(text, span.start, span.end + 6))
+        or is_authority(found, before=before, after=after)
+        or (len(words) == 1 and _is_genus(after, lexicon))
         or (len(words) < 4 and any(map(_holds_measure, words)))
         or (len(words) == 1 and span.entity == "PERSON" and (DRUG_BEFORE.search(before) or DRUG_AFTER.match(after)))
         or _in_ontology(words, before, after, lexicon)
@@ -96,10 +102,15 @@ def is_clinical(text: str, span: Span, lexicon: Lexicon) -> bool:
 
 
 def may_hold_phi(text: str, lexicon: Lexicon) -> bool:
-    """Say whether any span of `text` could pass `is_clinical`; where none could, NER need not run."""
+    """Say whether any span of `text` could pass `is_clinical`; where none could, NER need not run.
+
+    A common word that starts a sentence could not: no name goes on from one sentence to the next.
+    """
     placed = ANY_PLACE.search(text) is not None
     return ANY_TITLE.search(text) is not None or not all(
-        stays(word, placed=placed, located=True, lexicon=lexicon) for word in WORD.findall(text)
+        stays(word.group(), placed=placed, located=True, lexicon=lexicon)
+        or (NEW_SENTENCE.search(text, max(0, word.start() - 24), word.start()) and lexicon.is_common(word.group()))
+        for word in WORD.finditer(text)
     )
 
 
@@ -109,7 +120,7 @@ def stays(word: str, *, placed: bool, located: bool, lexicon: Lexicon) -> bool:
     Short capitals are an abbreviation, but behind "at", "from" and the like (`placed`), or where there are more than
     four and NER takes them for a place (`located`).
     """
-    if word.lower().replace("\u2019", "'") in COMMON_WORDS:
+    if word.lower().replace("\u2019", "'") in COMMON_WORDS or word.lower() in KNOWN:
         return True
     parts = [part for part in re.split(r"['\u2019-]", word) if len(part) > 1] or [word]
     return all(
@@ -139,6 +150,14 @@ def _in_ontology(words: list[str], before: str, after: str, lexicon: Lexicon) ->
     return any(near) and all(
         known or stays(word, placed=True, located=True, lexicon=lexicon)
         for known, word in zip(near, words, strict=True)
+    )
+
+
+def _is_genus(after: str, lexicon: Lexicon) -> bool:
+    """Say whether a species follows that is no English word: Clostridioides difficile."""
+    found = SPECIES.match(after)
+    return found is not None and not any(
+        stem in lexicon.english.nouns or stem in lexicon.english.others for stem in lexicon.stems(found["species"])
     )
 
 

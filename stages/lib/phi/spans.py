@@ -32,10 +32,8 @@ ENTITIES = {
     "NRP": "nationality, religion, political group",
 }
 PLACEHOLDER = re.compile(rf"\[(?:{'|'.join(ENTITIES)})_\d+\]")
-
-TITLES = frozenset(
-    ["dr", "mr", "mrs", "ms", "miss", "mx", "prof", "professor", "doctor", "nurse", "rev", "capt", "sgt"]
-)
+TITLE = "dr mr mrs ms miss mx prof professor doctor nurse rev capt sgt"
+TITLES = frozenset(TITLE.split())
 ABBREVIATED = re.compile(
     r"\b(?:Inc|Ltd|Corp|Co|Hosp|Ctr|St|Str|Ave|Rd|Blvd|Ln|Jr|Sr|u|[Uu]l|Kft|Kkt|Nyrt|Zrt|Bt|San|Tic|[^\W\d_]|"
     r"\w\.\w{1,4})\.$"

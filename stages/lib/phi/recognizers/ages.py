@@ -15,7 +15,10 @@ FORMATS = {
     "with the sex": rf"(?<![\w.,/-]){OVER_89}(?= ?(?:[MF]\b|(?i:male|female|man|woman|lady|gentleman)\b))",
     "after a word": rf"\b(?i:aged?|age (?:is|of)|turned|age:)[ :]\K{OVER_89}"
     r"(?![\w%/]|[.,]\d| ?(?i:mg|ml|kg|days|weeks|months))",
-    "in words": rf"\b{WORDS}(?=[- ]years?[- ]old)",
+    "in words": rf"\b{WORDS}(?=-years?-old\b| years?(?: old| of age)|-year )",
+    "in words, after a word": rf"\b(?i:aged?|age (?:is|of)|turned|at|age:)(?i: (?:about|over|nearly|almost))? \K{WORDS}"
+    r"(?=[.,;:)\n]| (?i:and|when|with|years?|of|in|from|after|at)\b|\s*\Z)(?! (?i:percent|per cent|mg|ml|degrees|"
+    r"minutes|days|weeks))",
 }
 
 

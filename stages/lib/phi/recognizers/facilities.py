@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from presidio_analyzer import PatternRecognizer
 
+from stages.lib.phi.knowledge import AUTHOR, GUIDANCE, NATIONAL, SOCIETY
 from stages.lib.phi.recognizers.labelled import patterns
 from stages.lib.phi.recognizers.places import WORD, WORDS
 
@@ -14,10 +15,16 @@ FACILITY = (
     r"Healthcare|Medical School|University|College|Institute|Pharmacy|Surgery|Laborator(?:y|ies)|Rehab|Memorial|"
     r"General|Presbyterian|Academy|High School|Church|Foundation)"
 )
+# no society, and no institution as the author of guidance
+NOT_KNOWN = (
+    rf"(?!(?:The )?(?:{SOCIETY}))(?!{AUTHOR}(?:['\u2019]s)? (?:[\w-]+ ){{0,2}}(?i:{GUIDANCE})\b)"
+    rf"(?!(?<=(?i:{GUIDANCE}) (?:from|by|of|in) (?:the )?){AUTHOR})"
+)
 FORMATS = {
-    "facility": rf"\b(?:St\.? )?{WORD}(?:(?: (?:of|and|for|the)| &)? {WORD}){{0,4}},? {FACILITY}"
+    "facility": rf"\b{NOT_KNOWN}(?:St\.? )?{WORD}(?:(?: (?:of|and|for|the)| &)? {WORD}){{0,4}},? {FACILITY}"
     r"(?! (?i:acquired|no\b|numbers?|nr|records?|#|id\b))\b",
-    "facility of": rf"\b(?:Hospital|University|Institute|Church|Cent(?:er|re)|Clinic|College) (?:of|for|at) {WORDS}",
+    "facility of": rf"\b(?<!{NATIONAL} )(?:Hospital|University|Institute|Church|Cent(?:er|re)|Clinic|College) "
+    rf"(?:of|for|at) {WORDS}",
     "saint": rf"\b(?:St\.?|Saint|Mt\.?|Mount) {WORD}(?:['\u2019]s)?(?: (?:Hosp|Med)\b\.?)?",
 }
 
