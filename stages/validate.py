@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IDS_SHOWN = 5
+DIFFERS = (
+    "if the data may differ from those accepted, run `python -m tools.accept` and commit data/accepted.json; "
+    "to compare nothing this once, set validate.max_label_drift to 1"
+)
 
 
 class ValidateParams(Strict):
@@ -47,7 +51,8 @@ class ValidateParams(Strict):
     max_redacted: float = Field(ge=0, le=1)
     """Largest share of placeholders among the words of a text; warns."""
     max_label_drift: float = Field(ge=0, le=1)
-    """Largest Jensen-Shannon divergence, in bits, of the diagnoses from those of the data accepted last."""
+    """Largest Jensen-Shannon divergence, in bits, of the diagnoses from those of the data accepted last for the same
+    sources; 1 compares nothing with them."""
     max_length_drift: float = Field(ge=0, le=1)
     """Largest Jensen-Shannon divergence, in bits, of text lengths from those of the data accepted last; warns."""
 
@@ -82,16 +87,17 @@ def validate(params: Params, scrubbed: In, ontology: In, accepted: In, data_docs
 
     Great Expectations sees derived numbers, never a value of a record. Where an expectation of severity `critical`
     fails, raises StageError with the number of records, some of their ids and the folder in the user's cache that
-    keeps the site; a failed `warning` is logged. Without accepted data, nothing is compared with them.
+    keeps the site; a failed `warning` is logged. What was accepted for other sources is not compared.
     """
-    from stages.lib.accepted import read_accepted
+    from stages.lib.accepted import Accepted, read_accepted, sources_of
     from stages.lib.data_docs import check, read_suites
 
-    reference = read_accepted(accepted)
+    compared = read_accepted(accepted) if params.validate.max_label_drift < 1 else {}
+    reference = compared.get(sources_of(scrubbed), Accepted())
     tables, columns = _tables(scrubbed, ontology, list(reference.diagnoses), faked=params.scrub.policy == "surrogate")
     if not reference.diagnoses:
         tables.pop("accepted", None)
-        log.info("no data accepted yet to compare with; once these are reviewed, run `python -m tools.accept`")
+        log.info("nothing is accepted for these sources to compare with; after a review, run `python -m tools.accept`")
     bounds = {"columns": columns, **params.validate.model_dump(), **reference.parameters()}
     results = check(tables, read_suites(), bounds=bounds, site=Path(data_docs))
     summary: dict[str, Any] = {"accepted_records": sum(reference.diagnoses.values())}
@@ -106,6 +112,8 @@ def validate(params: Params, scrubbed: In, ontology: In, accepted: In, data_docs
         kept = cache_folder("failed", _digest(params, scrubbed, accepted))
         shutil.copytree(data_docs, kept / "data_docs", dirs_exist_ok=True)
         shutil.copy(data_quality, kept / "data_quality.json")
+        if any(failed[name]["table"] == "accepted" and failed[name]["severity"] == "critical" for name in failed):
+            errors.append(f"validate: {DIFFERS}")
         raise StageError("\n".join([*errors, f"validate: see {kept / 'data_docs' / 'index.html'}"]))
 
 
@@ -119,8 +127,8 @@ def _tables(
     import pandas as pd
     from pyarrow.parquet import read_metadata, read_schema
 
+    from stages.lib.labels import read_terminology
     from stages.lib.observations import observe
-    from stages.lib.phi.lexicon import read_ontology
     from stages.lib.records import schema
 
     if not read_metadata(scrubbed).num_rows:
@@ -128,7 +136,7 @@ def _tables(
     found, expected = ([_column(field) for field in fields] for fields in (read_schema(scrubbed), schema(phi=False)))
     tables = {"schema": pd.DataFrame(columns=found)}
     if found == expected:
-        observed = observe(scrubbed, accepted=accepted, ontology=read_ontology(ontology).words, faked=faked)
+        observed = observe(scrubbed, accepted=accepted, terminology=read_terminology(ontology), faked=faked)
         tables |= {"records": observed, "accepted": observed}
     return tables, expected
 

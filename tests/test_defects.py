@@ -42,9 +42,9 @@ def put(column: str, value: Any, *rows: int) -> Change:
     return change
 
 
-def add(column: str, value: str) -> Change:
-    """Return a change that appends to the first record's value."""
-    return lambda records: put(column, records.loc[0, column] + value)(records)
+def add(column: str, value: str, row: int = 0) -> Change:
+    """Return a change that appends to a record's value."""
+    return lambda records: put(column, records.loc[row, column] + value, row)(records)
 
 
 def relabel(count: int) -> Change:
@@ -64,6 +64,16 @@ def twice_as_long(records: pd.DataFrame) -> pd.DataFrame:
     return records.assign(text=records["text"] + " and " + records["text"])
 
 
+def an_acronym(records: pd.DataFrame) -> pd.DataFrame:
+    """Give one diagnosis a third word, and a record of it the initials."""
+    return put("diagnosis", "Chronic kidney failure", *range(2, 60, 3))(add("text", ", known CKF", 2)(records))
+
+
+def another_name(records: pd.DataFrame) -> pd.DataFrame:
+    """Give the first record a code, and a name that the ontology has for it."""
+    return put("diagnosis_code", "ORPHA:324")(add("text", " of angiokeratoma corporis diffusum")(records))
+
+
 GERMAN = "Der Patient klagt seit gestern über starke Schmerzen im Bauch, Fall {}"
 REPEATED = "[PERSON_1] has the same finding as before, [PERSON_2]"
 SAME = tuple(range(0, 18, 3))  # records of one diagnosis
@@ -78,6 +88,7 @@ DEFECTS = {
     "an age of 91, which scrub would have made 90": Defect("ages", put("age", 91.0)),
     "a negative age": Defect("ages", put("age", -1.0)),
     "a sex outside the vocabulary": Defect("sexes", put("sex", "F")),
+    "a split outside the vocabulary": Defect("splits", put("split", "holdout")),
     "a full date beside the text": Defect("dates", put("date", "2020-03-04")),
     "a phenotype by its name": Defect("phenotypes", put("phenotypes", ["Seizure"])),
     "a phenotype observed and excluded": Defect("contradictions", put("excluded_phenotypes", ["HP:0000002"])),
@@ -111,11 +122,16 @@ DEFECTS = {
     "the same words under two diagnoses": Defect("diagnoses_of_text", like_row_2),
     "the diagnosis in the text": Defect("diagnosis_in_text", add("text", ", a known FABRY DISEASE")),
     "the eponym of the diagnosis in the text": Defect("diagnosis_in_text", add("text", " as in Fabry's, they said")),
+    "another ending of the diagnosis in the text": Defect("diagnosis_in_text", add("text", " of kidney failures", 2)),
+    "the acronym of the diagnosis in the text": Defect("diagnosis_in_text", an_acronym),
+    "another name of the diagnosis's code in the text": Defect("diagnosis_in_text", another_name),
     "a telephone number in a text": Defect("phi_hits", add("text", ", call 555-123-4567")),
     "an e-mail address in a text": Defect("phi_hits", add("text", ", jane.roe@example.org")),
     "a record number in a diagnosis": Defect(
         "phi_hits", put("diagnosis", "Fabry disease, MRN 778812", 0, 3, 6, 9), ("class_balance",)
     ),
+    "a canary that scrub let through": Defect("canaries", put("patient_id", "canary-7")),
+    "what is planted in a canary": Defect("canaries", add("text", " as Thaddeus Wrenfield said")),
     "a text of little but placeholders": Defect(
         "redacted", put("text", "[PERSON_1] [PERSON_2] [DATE_TIME_1] [LOCATION_1] and the [PERSON_3] with [ID_1]")
     ),
@@ -141,7 +157,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def accept(folder: Path, records: pd.DataFrame) -> None:
     write_records(records, folder / "scrubbed.parquet")
-    write_accepted(measure(folder / "scrubbed.parquet"), folder / "accepted.json")
+    write_accepted({"files": measure(folder / "scrubbed.parquet")}, folder / "accepted.json")
 
 
 def assert_noticed(folder: Path, defect: Defect, caplog: pytest.LogCaptureFixture) -> None:

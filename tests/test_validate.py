@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,23 @@ def test_site_and_summary_are_the_same_bytes_twice(tmp_path: Path) -> None:
     assert str(tmp_path).encode() not in html
 
 
+def test_the_site_loads_nothing_and_leads_nowhere_outside(tmp_path: Path) -> None:
+    with pytest.raises(StageError):
+        check(tmp_path, good_records(), min_words=11)
+    pages = sorted((tmp_path / "data_docs").rglob("*"))
+    assert {path.suffix for path in pages if path.is_file()} == {".html"}
+    for path in filter(Path.is_file, pages):
+        html = path.read_text()
+        assert re.findall(r"<(?:script|link|img|iframe)\b|@import|url\(|\bon\w+=", html) == []
+        for target in re.findall(r"""(?:src|href)\s*=\s*["']?([^"'\s>]*)""", html):
+            assert target.startswith("#") or (path.parent / target).is_file(), (path, target)
+        assert "default-src 'none'" in html
+    index = (tmp_path / "data_docs/index.html").read_text()
+    assert index.count("> met<") == len(read_suites()["schema"] | read_suites()["records"]) - 1
+    assert "<code>words</code></td><td>a text must have 11 (validate.min_words)" in index
+    assert "60 of 60" in index
+
+
 def test_the_summary_says_what_was_counted_or_observed(tmp_path: Path) -> None:
     found = check(tmp_path, good_records())
     assert found["diagnoses"] == {"severity": "critical", "success": True, "observed": 3}
@@ -70,7 +88,7 @@ def test_no_value_of_a_record_is_written_or_said(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     write_records(good_records(), tmp_path / "scrubbed.parquet")
-    write_accepted(measure(tmp_path / "scrubbed.parquet"), tmp_path / "accepted.json")
+    write_accepted({"files+zqzqsource": measure(tmp_path / "scrubbed.parquet")}, tmp_path / "accepted.json")
     planted = pd.concat([good_records(), pd.DataFrame([PLANTED | {"age": 123.25}])], ignore_index=True)
     with pytest.raises(StageError) as caught:
         check(tmp_path, planted)
@@ -109,7 +127,29 @@ def test_records_without_accepted_data_pass_and_the_stage_says_so(
     found = check(tmp_path, good_records())
     assert found["accepted_records"] == 0
     assert not found.keys() & read_suites()["accepted"].keys()
-    assert "no data accepted yet" in caplog.text
+    assert "nothing is accepted for these sources" in caplog.text
+
+
+def test_only_data_of_the_same_sources_are_compared(tmp_path: Path) -> None:
+    write_accepted({"hpo": Accepted(diagnoses={"Gout": 9}, lengths=[9])}, tmp_path / "accepted.json")
+    assert check(tmp_path, good_records())["accepted_records"] == 0
+    with pytest.raises(StageError, match="new_diagnoses"):
+        check(tmp_path, good_records().assign(source="hpo"))
+    assert check(tmp_path, good_records().assign(source=["files", "hpo"] * 30))["accepted_records"] == 0
+
+
+def test_fewer_patients_of_the_same_diagnoses_are_no_drift_and_another_cohort_is(tmp_path: Path) -> None:
+    write_records(good_records(), tmp_path / "scrubbed.parquet")
+    write_accepted({"files": measure(tmp_path / "scrubbed.parquet")}, tmp_path / "accepted.json")
+    found = check(tmp_path, good_records(15))
+    assert found["accepted_records"] == 60
+    assert found["label_drift"]["observed"] == 0
+    other = good_records().replace({"diagnosis": {"Marfan syndrome": "Gout"}})
+    with pytest.raises(
+        StageError, match=r"(?s)new_diagnoses: .*\nvalidate: if the data may differ .*tools.accept.*max_label_drift"
+    ):
+        check(tmp_path, other)
+    assert check(tmp_path, other, max_label_drift=1)["accepted_records"] == 0
 
 
 def test_min_words_above_max_words_is_refused() -> None:
@@ -124,7 +164,9 @@ def test_every_bound_of_the_suite_is_a_parameter_and_every_parameter_bounds() ->
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"diagnoses": {"Gout": 0}}', '{"lengths": [-1]}', '{"cases": 3}'], ids=repr
+    "text",
+    ["", "{", "[]", '{"hpo": {"diagnoses": {"Gout": 0}}}', '{"hpo": {"lengths": [-1]}}', '{"cases": 3}'],
+    ids=repr,
 )
 def test_a_broken_file_of_accepted_data_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "accepted.json").write_text(text)
@@ -136,14 +178,15 @@ def test_accept_writes_what_validate_then_passes(tmp_path: Path, monkeypatch: py
     data = tmp_path / "data"
     data.mkdir()
     write_records(good_records(), data / "scrubbed.parquet")
-    (data / "accepted.json").write_text("{}")
+    write_accepted({"hpo": Accepted(diagnoses={"Gout": 9}, lengths=[9])}, data / "accepted.json")
     (tmp_path / "dvc.yaml").symlink_to(ROOT / "dvc.yaml")
     monkeypatch.chdir(tmp_path)
-    assert accept() == ["data/accepted.json: 60 records of 3 diagnoses are accepted; commit it"]
+    assert accept() == ["data/accepted.json: 60 records of 3 diagnoses are accepted for files; commit it"]
+    assert list(read_accepted(data / "accepted.json")) == ["files", "hpo"]
     found = run_validate(data)
     assert found["accepted_records"] == 60
     assert found["label_drift"]["observed"] == found["length_drift"]["observed"] == 0
-    assert '    "Fabry disease": 20,\n' in (data / "accepted.json").read_text()
+    assert '      "Fabry disease": 20,\n' in (data / "accepted.json").read_text()
 
 
 def test_accept_says_what_changes() -> None:

@@ -28,7 +28,10 @@ BOUNDS = {
     "max_length_drift": 0.05,
 }
 DIAGNOSES = ["Fabry disease", "Marfan syndrome", "Kidney failure"]
-ONTOLOGY = {"hp.obo": 'name: Failure to thrive\ndef: "kidney disease, syndrome"\n', "phenotype.hpoa": ""}
+ONTOLOGY = {
+    "hp.obo": 'name: Failure to thrive\ndef: "kidney disease, syndrome"\n',
+    "phenotype.hpoa": "ORPHA:324\tAngiokeratoma corporis diffusum\t\n",
+}
 
 
 def good_records(count: int = 60) -> pd.DataFrame:
@@ -40,12 +43,14 @@ def good_records(count: int = 60) -> pd.DataFrame:
             "groups": [[] for _ in range(count)],
             "text": [f"[PERSON_1] has had finding {number} since the [DATE_TIME_12] of May" for number in range(count)],
             "diagnosis": [DIAGNOSES[number % 3] for number in range(count)],
+            "diagnosis_code": None,
             "age": 40.0,
             "sex": "female",
             "date": "2020",
             "source": "files",
             "phenotypes": [["HP:0000001", "HP:0000002"] for _ in range(count)],
             "excluded_phenotypes": [["HP:0000003"] for _ in range(count)],
+            "split": None,
         }
     )
 

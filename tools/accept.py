@@ -1,6 +1,7 @@
-"""Accept the scrubbed data as what later data are compared with: `python -m tools.accept`, then commit the file.
+"""Accept the scrubbed data as what later data of their sources are compared with: `python -m tools.accept`.
 
 Prints what changes against the data accepted before: diagnoses that come and go, and how far the rest has drifted.
+Commit data/accepted.json, so that the change is reviewed.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from stages.lib.accepted import Accepted, measure, read_accepted, write_accepted
+from stages.lib.accepted import Accepted, measure, read_accepted, sources_of, write_accepted
 from stages.lib.params import read_document
 from stages.lib.stage import StageError
 
@@ -19,11 +20,13 @@ def accept() -> list[str]:
     paths = {path.stem: path for path in deps if path.parts[0] != "stages"}
     if not paths["scrubbed"].exists():
         raise StageError(f"{paths['scrubbed']}: missing; run `dvc repro scrub`, which makes it")
-    before, now = read_accepted(paths["accepted"]), measure(paths["scrubbed"])
-    write_accepted(now, paths["accepted"])
-    records = sum(now.diagnoses.values())
-    written = f"{paths['accepted']}: {records:,} records of {len(now.diagnoses):,} diagnoses are accepted; commit it"
-    return [*changes(before, now), written]
+    accepted, sources, now = read_accepted(paths["accepted"]), sources_of(paths["scrubbed"]), measure(paths["scrubbed"])
+    write_accepted(accepted | {sources: now}, paths["accepted"])
+    records, diagnoses = sum(now.diagnoses.values()), len(now.diagnoses)
+    written = (
+        f"{paths['accepted']}: {records:,} records of {diagnoses:,} diagnoses are accepted for {sources}; commit it"
+    )
+    return [*changes(accepted.get(sources, Accepted()), now), written]
 
 
 def changes(before: Accepted, now: Accepted) -> list[str]:

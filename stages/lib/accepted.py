@@ -1,12 +1,13 @@
-"""Statistics of the data that a person accepted last, which the next data are compared with: data/accepted.json."""
+"""Statistics of the data that a person accepted last, by their sources: data/accepted.json, for the next data."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
 from stages.lib.stage import StageError, Strict
 
@@ -31,19 +32,34 @@ class Accepted(Strict):
         }
 
 
-def read_accepted(path: Path) -> Accepted:
-    """Read the statistics; raise StageError where the file is none."""
+def read_accepted(path: Path) -> dict[str, Accepted]:
+    """Return the statistics by the sources of the data; raise StageError where the file holds none."""
     try:
-        return Accepted.model_validate_json(path.read_text(encoding="utf-8"))
+        return TypeAdapter(dict[str, Accepted]).validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError):
         raise StageError(
             f"{path}: holds no accepted statistics; write {{}} into it to begin anew, then `python -m tools.accept`"
         ) from None
 
 
-def write_accepted(accepted: Accepted, path: Path) -> None:
-    """Write the statistics, a diagnosis to a line, for git to show what changed."""
-    path.write_text(json.dumps(accepted.model_dump(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_accepted(accepted: Mapping[str, Accepted], path: Path) -> None:
+    """Write the statistics by source, a diagnosis to a line, for git to show what changed."""
+    document = {sources: accepted[sources].model_dump() for sources in sorted(accepted)}
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def sources_of(scrubbed: Path) -> str:
+    """Return the names of the records' sources, in alphabetical order: hpo+phenopackets; "" without the column."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(scrubbed)
+    if pa.field("source", pa.string()) not in list(file.schema_arrow):
+        return ""
+    batches = file.iter_batches(columns=["source"])
+    found = {name for batch in batches for name in pc.unique(batch.column(0)).drop_null().to_pylist()}
+    return "+".join(sorted(found))
 
 
 def measure(scrubbed: Path) -> Accepted:
@@ -52,6 +68,7 @@ def measure(scrubbed: Path) -> Accepted:
     import pandas as pd
     import pyarrow.parquet as pq
 
+    from stages.lib.labels import tokens
     from stages.lib.observations import LENGTHS, ROWS, length_of
 
     diagnoses, lengths = pd.Series(dtype="int64"), np.zeros(len(LENGTHS) + 1, dtype="int64")
@@ -59,7 +76,7 @@ def measure(scrubbed: Path) -> Accepted:
         table = batch.to_pandas()
         names = table["diagnosis"].dropna().str.strip()
         diagnoses = diagnoses.add(names[names.ne("")].value_counts(), fill_value=0)
-        words = np.array([len(text.split()) for text in table["text"].fillna("")])
+        words = np.array([len(tokens(text)) for text in table["text"].fillna("")])
         lengths += np.bincount(length_of(words), minlength=len(lengths))
     counts = {str(name): int(count) for name, count in diagnoses.sort_index().items()}
     return Accepted(diagnoses=counts, lengths=lengths.tolist())
