@@ -18,12 +18,12 @@ from sklearn.pipeline import make_pipeline
 
 from stages.acquire import Params
 from stages.lib.metrics import log_losses
+from stages.lib.narration.narrator import template_words
 from stages.lib.params import read_params
 from stages.lib.phenotypes.likelihood import posterior
 from stages.lib.phenotypes.world import cohort, make_model, note_words
 from stages.sources.cases import Inputs
 from stages.sources.hpo import HpoParams, read
-from stages.sources.narration import template_words
 
 ONTOLOGY = Path("data/ontology")
 

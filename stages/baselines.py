@@ -78,9 +78,16 @@ class Params(Strict):
 
 
 def baselines(
-    params: Params, train: In, calibration: In, test: In, base: In, ontology: In, baseline_predictions: Out
+    params: Params,
+    augmented: In,
+    train: In,
+    calibration: In,
+    test: In,
+    base: In,
+    ontology: In,
+    baseline_predictions: Out,
 ) -> None:
-    """Fit each baseline on the training split; predict the calibration and test splits."""
+    """Fit each baseline on the training split, as augmented as for training; predict calibration and test splits."""
     import pandas as pd
     from sklearn.dummy import DummyClassifier
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -91,6 +98,7 @@ def baselines(
 
     device = start(params.compute)
     records = {"train": read_records(train), "calibration": read_records(calibration), "test": read_records(test)}
+    fitted = read_records(augmented)
     settings = params.baselines
     tokenizer = load_tokenizer(base)
     trunk = load_trunk(base, layers=settings.probe.layers)
@@ -119,7 +127,7 @@ def baselines(
     tables = []
     with threadpool_limits(params.compute.threads):
         for name, (model, features) in models.items():
-            model.fit(features(records["train"]["text"]), records["train"]["diagnosis"])
+            model.fit(features(fitted["text"]), fitted["diagnosis"])
             for split in ("calibration", "test"):
                 probabilities = model.predict_proba(features(records[split]["text"]))
                 tables.append(

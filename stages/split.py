@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from stages.lib.assignment import EXCLUDED, Parts, by_date, by_hash, deciding_keys, separate
+from stages.lib.assignment import EXCLUDED, Parts, as_provided, by_date, by_hash, deciding_keys, separate
 from stages.lib.leakage import check_components, proof
 from stages.lib.lending import fill
 from stages.lib.near_duplicates import NearDuplicateParams, with_near_duplicates
@@ -21,7 +21,10 @@ ORDER = ["test", "calibration", "validation", "train"]  # the most held-out firs
 
 
 class Fractions(Strict):
-    """Share of the groups per split; approximate, because each group is drawn by itself."""
+    """Share of the groups per split; approximate, because each group is drawn by itself.
+
+    Where splits are provided, they say how validation and calibration are drawn from train, if it is without them.
+    """
 
     train: float = Field(gt=0, lt=1)
     """What models are fitted on."""
@@ -30,7 +33,7 @@ class Fractions(Strict):
     calibration: float = Field(gt=0, lt=1)
     """What temperatures are fitted on."""
     test: float = Field(gt=0, lt=1)
-    """What is reported; unused where a fold or a date says what is tested."""
+    """What is reported; unused where a fold, a date or the publisher says what is tested."""
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> Fractions:
@@ -42,8 +45,9 @@ class Fractions(Strict):
 class SplitParams(Strict):
     """How records are split."""
 
-    strategy: Literal["grouped", "temporal"]
-    """`grouped`: all by hash. `temporal`: test on what is dated `test_from` or later, the others by hash."""
+    strategy: Literal["grouped", "temporal", "provided"]
+    """`grouped`: all by hash. `temporal`: test on what is dated `test_from` or later, the others by hash. `provided`:
+    as published, by the records' column `split`; where that has no validation or calibration, part of train by hash."""
     test_from: Annotated[str, BeforeValidator(str), Field(pattern=r"^\d{4}(-\d\d(-\d\d)?)?$")] | None
     """First year, month or day of the test split, ISO 8601; for `temporal` only. Patients with earlier records, too,
     keep their later ones alone."""
@@ -52,7 +56,7 @@ class SplitParams(Strict):
     folds: int = Field(ge=2, le=20)
     """Folds of a cross-validation: over all of them, each record is tested once."""
     fold: int | None = Field(ge=1)
-    """The fold that is tested, from 1; null for one split by fractions."""
+    """The fold that is tested, from 1; null for one split by fractions. For `grouped` only."""
     train_only: list[str]
     """Sources whose records are for training alone, such as patients simulated beside real ones."""
     near_duplicates: NearDuplicateParams
@@ -66,8 +70,8 @@ class SplitParams(Strict):
     def _agree(self) -> SplitParams:
         if (self.strategy == "temporal") != (self.test_from is not None):
             raise ValueError("test_from must be a date if strategy is temporal, and else null")
-        if self.fold is not None and (self.fold > self.folds or self.strategy == "temporal"):
-            raise ValueError("fold must be at most folds, and null if strategy is temporal")
+        if self.fold is not None and (self.fold > self.folds or self.strategy != "grouped"):
+            raise ValueError("fold must be at most folds, and null unless strategy is grouped")
         return self
 
 
@@ -99,7 +103,7 @@ def split(
     if (excluded := (assigned == EXCLUDED).mean()) > params.split.max_excluded:
         raise StageError(
             f"split: {excluded:.1%} of the records would be excluded because they join splits, more than "
-            f"split.max_excluded; declare fewer groups, or such as lie within each other only once"
+            f"split.max_excluded; declare fewer groups, or such as lie within each other only once, or raise that bound"
         )
     for name, path in {"train": train, "validation": validation, "calibration": calibration, "test": test}.items():
         write_records(records[assigned == name], path)
@@ -109,27 +113,30 @@ def split(
 def assign(records: pd.DataFrame, decided: pd.Series, params: SplitParams, *, seed: int) -> tuple[pd.Series, int]:
     """Return the split of each record, or `excluded`, and the number of records in lent groups.
 
-    What is tested is decided first, and the same for all folds; then the rest is dealt to the other splits.
+    What is tested, or provided to be held out, is decided first, and the same for all folds; then the rest is dealt
+    to the other splits.
     Raise StageError where a diagnosis has too few independent groups for every split to have one.
     """
     import pandas as pd
 
-    shares = {name: getattr(params.fractions, name) for name in ORDER}
-    inner = Parts({name: shares[name] / (1 - shares["test"]) for name in ORDER[1:]}, dict.fromkeys(ORDER[1:], 1))
     dealt = records[~train_only(records, params.train_only)]
     keys = decided[decided.index.isin(dealt.index)]
-    if params.test_from is not None:
-        test, own, lent = "test", by_date(dealt, params.test_from), 0
-        outer = separate(dealt, own, order=["test", "rest"])
-    else:
-        test, parts = tested_part(params, shares["test"])
-        own = by_hash(keys, parts, secret=f"{seed} test")
+    if params.strategy == "grouped":
+        test, parts = tested_part(params, params.fractions.test)
+        held, own = {test: "test"}, by_hash(keys, parts, secret=f"{seed} test")
         outer, lent = fill(dealt, separate(dealt, own, order=list(parts.shares)), parts, secret=str(seed))
+    else:
+        own = as_provided(dealt) if params.test_from is None else by_date(dealt, params.test_from)
+        held = {name: name for name in ORDER[:-1] if (own == name).any()}
+        outer, lent = separate(dealt, own, order=[*held, "rest"]), 0
     # Excluded records are dealt as well, lest what they exclude came back when they go.
-    rest = own.where(outer == EXCLUDED, outer)[lambda part: ~part.isin([test, EXCLUDED])].index
-    others = separate(dealt.loc[rest], by_hash(keys.loc[rest], inner, secret=f"{seed} rest"), order=ORDER[1:])
+    rest = own.where(outer == EXCLUDED, outer)[lambda part: ~part.isin([*held, EXCLUDED])].index
+    left = [name for name in ORDER if name not in held.values()]
+    shares = {name: getattr(params.fractions, name) for name in left}
+    inner = Parts({name: share / sum(shares.values()) for name, share in shares.items()}, dict.fromkeys(left, 1))
+    others = separate(dealt.loc[rest], by_hash(keys.loc[rest], inner, secret=f"{seed} rest"), order=left)
     others, more = fill(dealt, others.where(outer[rest] != EXCLUDED, EXCLUDED), inner, secret=str(seed))
-    assigned = pd.concat([outer.drop(rest).replace(test, "test"), others]).reindex(records.index, fill_value="train")
+    assigned = pd.concat([outer.drop(rest).replace(held), others]).reindex(records.index, fill_value="train")
     return separate(records, assigned, order=ORDER), lent + more
 
 

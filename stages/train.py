@@ -39,7 +39,7 @@ class Params(Strict):
     """The fit."""
 
 
-def train(params: Params, train: In, validation: In, base: In, adapter: Out, training: Out, losses: Out) -> None:
+def train(params: Params, augmented: In, validation: In, base: In, adapter: Out, training: Out, losses: Out) -> None:
     """Fine-tune a LoRA adapter and a classification head on the training split; keep the best epoch on validation."""
     import pandas as pd
     import torch
@@ -47,7 +47,7 @@ def train(params: Params, train: In, validation: In, base: In, adapter: Out, tra
     device = start(params.compute)
     torch.manual_seed(params.seed)
     tokenizer = load_tokenizer(base)
-    splits = {"train": read_records(train), "validation": read_records(validation)}
+    splits = {"train": read_records(augmented), "validation": read_records(validation)}
     diagnoses = sorted(splits["train"]["diagnosis"].unique())
     notes = {
         name: Notes(

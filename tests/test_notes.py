@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.lib.narration.identities import SAFE_HARBOR, Pools, invent, make_pools
+from stages.lib.narration.notes import BLOCKS, Note, Voice, read_voices, write_note
+from stages.lib.narration.persons import describe
+from stages.lib.narration.templates import SLOT, choose, fill, is_usable, with_phrases
 from stages.lib.phenotypes.cohort import read_cohort
 from stages.lib.phenotypes.phenome import avoiding
-from stages.sources.identities import SAFE_HARBOR, Pools, invent, make_pools
-from stages.sources.notes import BLOCKS, Note, Voice, read_voices, write_note
-from stages.sources.persons import describe
-from stages.sources.templates import SLOT, choose, fill, is_usable, with_phrases
 
 SECTIONS = ("opening", "findings", "further", "absent", "family", "filler", "identifiers", "closing")
 ALLOWED = avoiding(disease.name for disease in read_cohort())
@@ -266,7 +266,7 @@ def test_an_age_over_89_is_phi(pools: Pools) -> None:
 
 
 def test_what_is_invented_does_not_depend_on_the_hash_seed() -> None:
-    code = "from stages.sources.identities import make_pools; print(make_pools(1, allowed=lambda text: True))"
+    code = "from stages.lib.narration.identities import make_pools; print(make_pools(1, allowed=lambda text: True))"
     found = {
         subprocess.run(
             [sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True

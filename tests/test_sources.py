@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from stages.lib.narration.identities import make_pools
+from stages.lib.narration.narrator import Narrator, chosen_voices
 from stages.lib.phenotypes.cohort import Disease, read_cohort
 from stages.lib.phenotypes.ontology import read_annotations
 from stages.lib.phenotypes.phenome import avoiding
@@ -15,8 +17,6 @@ from stages.lib.phenotypes.world import make_model, note_words
 from stages.lib.stage import StageError
 from stages.sources.cases import Case, Inputs
 from stages.sources.hpo import HpoParams, read, simulate
-from stages.sources.identities import make_pools
-from stages.sources.narration import Narrator, chosen_voices
 from tests.toy_sources import HPO, write_ontology
 
 

@@ -83,6 +83,82 @@ def test_dates_that_cannot_decide_stop_the_run(dates: list[str | None], message:
         by_date(records, "2021-03-01")
 
 
+def published(count: int, splits: str) -> pd.DataFrame:
+    """Return `singles` that came with these splits, in turn."""
+    names = splits.split()
+    return singles(count).assign(split=[names[index // 3 % len(names)] for index in range(count)])
+
+
+def test_published_splits_are_taken_as_they_are() -> None:
+    records = published(120, "train train validation calibration test")
+    assigned, lent = dealt(records, strategy="provided")
+    assert assigned.tolist() == records["split"].tolist()
+    assert lent == 0
+
+
+@pytest.mark.parametrize(
+    ("splits", "shares"),
+    [
+        ("train test", {"train": 0.625, "validation": 0.1875, "calibration": 0.1875}),
+        ("train validation test", {"train": 0.769, "calibration": 0.231}),
+        ("train calibration test", {"train": 0.769, "validation": 0.231}),
+    ],
+)
+def test_a_split_that_was_not_published_is_drawn_from_train_alone(splits: str, shares: dict[str, float]) -> None:
+    records = published(3000, splits)
+    assigned, _ = dealt(records, strategy="provided")
+    trained = (records["split"] == "train").to_numpy()
+    assert assigned[~trained].tolist() == records["split"][~trained].tolist()
+    assert assigned[trained].value_counts(normalize=True).to_dict() == pytest.approx(shares, abs=0.03)
+
+
+def test_who_crosses_published_splits_stays_where_it_is_most_held_out() -> None:
+    records = published(120, "train validation test").assign(groups=[[] for _ in range(120)])
+    assert records["split"][[0, 3, 6, 9, 12, 15]].tolist() == ["train", "validation", "test"] * 2
+    records.loc[6, "patient_id"] = records.loc[0, "patient_id"]
+    records.loc[9, "groups"].append("a family")
+    records.loc[12, "groups"].append("a family")
+    text = " ".join(f"the {word} of one note" for word in range(20))
+    records.loc[[15, 18], "text"] = text, f"{text} again"
+    assigned, _ = dealt(records, strategy="provided")
+    assert assigned[assigned == EXCLUDED].index.tolist() == ["r0000", "r0009", "r0018"]
+    assert assigned[["r0006", "r0012", "r0015"]].tolist() == ["test", "validation", "test"]
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        (None, r"1 of 60 records came without a split, of files; give `split` to these sources"),
+        ("all", r"1 of 60 records came without a split"),
+        ("rare", r"no record was provided to train on of 'rare'; leave"),
+        ("untested", r"no record was provided for test; choose another"),
+        ("thin", r"calibration, train need 2 independent groups of each diagnosis; too few in 'd0' \(1\)"),
+    ],
+)
+def test_published_splits_that_cannot_be_used_stop_the_run(split: str | None, message: str) -> None:
+    records = published(60, "train validation test")
+    if split == "rare":
+        records.loc[6, "diagnosis"] = "rare"
+    elif split == "untested":
+        records["split"] = "train"
+    elif split == "thin":
+        records.loc[(records["diagnosis"] == "d0") & (records["split"] == "train"), "groups"] = pd.Series([["g"]] * 60)
+    else:
+        records.loc[0, "split"] = split
+    with pytest.raises(StageError, match=message):
+        dealt(records, strategy="provided")
+
+
+def test_records_for_training_alone_need_no_published_split() -> None:
+    simulated = singles(30).assign(source="hpo", split=None)
+    simulated = simulated.assign(
+        **{name: [f"s{index:04}" for index in range(30)] for name in ("record_id", "patient_id", "text")}
+    )
+    records = pd.concat([published(60, "train validation test"), simulated], ignore_index=True)
+    assigned, _ = dealt(records, strategy="provided", train_only=["hpo"])
+    assert set(assigned[simulated["record_id"]]) == {"train"}
+
+
 def test_a_diagnosis_with_too_few_groups_stops_the_run() -> None:
     rare = [(f"q{index}", ["one paper"], "rare") for index in range(9)]
     records = cases(*((f"p{index}", [], "d") for index in range(40)), *rare)
@@ -142,6 +218,8 @@ def test_records_for_training_alone_are_never_held_out_and_leave_the_others_as_t
         {"fold": 6},
         {"fold": 0},
         {"strategy": "temporal", "test_from": "2020", "fold": 1},
+        {"strategy": "provided", "fold": 1},
+        {"strategy": "provided", "test_from": "2020"},
         {"fractions": {"train": 0.5, "validation": 0.1, "calibration": 0.1, "test": 0.2}},
     ],
 )

@@ -26,9 +26,43 @@ def test_an_independent_check_finds_no_leak(drawn: list[Any], seed: int, fold: i
     except StageError:
         return
     assert leaks(rows_by_split(records, assigned)) == []
+    assert assigned.index.tolist() == records["record_id"].tolist()
     kept = assigned[assigned != EXCLUDED]
     assert set(kept) == SPLITS
     assert (pd.crosstab(kept.to_numpy(), records.set_index("record_id")["diagnosis"][kept.index]) > 0).to_numpy().all()
+
+
+@given(many, st.randoms(use_true_random=False), st.sampled_from(["train test", "train validation test"]))
+@settings(deadline=None, max_examples=20)
+def test_an_independent_check_finds_no_leak_in_published_splits(drawn: list[Any], random: Any, names: str) -> None:
+    """However they leaked: what is held out is what was published so, and what is left of train is not."""
+    records = drawn_cases(drawn)
+    records["split"] = [random.choice(["train", *names.split()]) for _ in drawn]
+    try:
+        assigned, _ = dealt(records, strategy="provided")
+    except StageError:
+        return
+    assert leaks(rows_by_split(records, assigned)) == []
+    came = records.set_index("record_id")["split"]
+    for name in names.split()[1:]:
+        assert set(came[assigned[assigned == name].index]) <= {name}
+    assert (assigned[came == "test"] != "train").all()
+    assert not assigned[came != "train"].isin(SPLITS - set(names.split())).any()
+
+
+@given(many, st.lists(row, max_size=30), st.integers(0, 5))
+@settings(deadline=None, max_examples=12)
+def test_records_added_to_published_splits_move_none_that_was_not_lent(old: list[Any], new: list[Any], to: int) -> None:
+    records = drawn_cases(old + new)
+    records["split"] = [["train", "train", "test"][(to + position) % 3] for position in range(len(records))]
+    try:
+        before, lent = dealt(records[: len(old)], strategy="provided")
+        after, lent_after = dealt(records, strategy="provided")
+    except StageError:
+        return
+    after = after[before.index]
+    assert (after[before == "test"] == "test").all()
+    assert ((after != before) & (after != EXCLUDED)).sum() <= lent + lent_after
 
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parent.glob("cases/split/*/given/data/*.jsonl")), ids=str)

@@ -95,6 +95,29 @@ def by_date(records: pd.DataFrame, first: str) -> pd.Series:
     return part
 
 
+def as_provided(records: pd.DataFrame) -> pd.Series:
+    """Return the split that each record came with, `rest` for train.
+
+    Raise StageError where records came with none, nothing is to be tested, or a diagnosis has nothing to train on.
+    """
+    names = ["test", "calibration", "validation", "train"]
+    unknown = records[~records["split"].isin(names)]
+    if len(unknown):
+        raise StageError(
+            f"split: {len(unknown):,} of {len(records):,} records came without a split, of "
+            f"{', '.join(sorted(unknown['source'].unique()))}; give `split` to these sources in params.yaml, name them "
+            f"in split.train_only, or choose another strategy"
+        )
+    if not (records["split"] == "test").any():
+        raise StageError("split: no record was provided for test; choose another split.strategy")
+    trained = records.loc[records["split"] == "train", "diagnosis"]
+    if never := sorted(set(records["diagnosis"]) - set(trained)):
+        raise StageError(
+            f"split: no record was provided to train on of {', '.join(map(repr, never))}; leave these diagnoses out"
+        )
+    return records["split"].replace("train", "rest")
+
+
 def digest(secret: str, key: str) -> str:
     """Return the SHA-256 of `key` under the secret, in hexadecimal digits."""
     return hashlib.sha256(f"{secret} {key}".encode()).hexdigest()

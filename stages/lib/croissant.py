@@ -27,6 +27,7 @@ COLUMNS = {
     "voice": "Who wrote the text: clinic letter, triage note, own words, case report and the like",
     "phenotypes": "Observed findings as ids of the Human Phenotype Ontology",
     "excluded_phenotypes": "Findings looked for and excluded, likewise",
+    "split": "Split that the publisher of the data put the record in; empty where none did",
 }
 
 

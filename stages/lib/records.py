@@ -20,8 +20,9 @@ def schema(*, phi: bool = True) -> pa.Schema:
     """Return the columns of a record.
 
     record_id and patient_id are keyed pseudonyms; `groups` names what must not cross splits (publication, family);
-    age is in years; date is ISO 8601; phenotypes are HPO ids, observed, or looked for and excluded; phi holds gold
-    spans of `text` in characters, half-open, and never goes past `scrub`.
+    age is in years; date is ISO 8601; phenotypes are HPO ids, observed, or looked for and excluded; `split` is the one
+    that the publisher of the data chose, null where none did; phi holds gold spans of `text` in characters, half-open,
+    and never goes past `scrub`.
     """
     import pyarrow as pa
 
@@ -41,6 +42,7 @@ def schema(*, phi: bool = True) -> pa.Schema:
         ("voice", string),
         ("phenotypes", strings),
         ("excluded_phenotypes", strings),
+        ("split", string),
     ]
     return pa.schema([*columns, ("phi", pa.list_(span))] if phi else columns)
 
@@ -91,8 +93,8 @@ def independent_groups(records: pd.DataFrame) -> np.ndarray:
 
     records = records.reset_index(drop=True)
     owners = pd.concat(["patient " + records["patient_id"], "group " + records["groups"].explode().dropna()])
-    names, _ = pd.factorize(owners)
-    nodes = len(records) + names.max() + 1
+    names, owned = pd.factorize(owners)
+    nodes = len(records) + len(owned)
     edges = coo_matrix(([True] * len(owners), (owners.index, names + len(records))), shape=(nodes, nodes))
     numbers: np.ndarray = connected_components(edges, directed=False)[1][: len(records)]
     return numbers

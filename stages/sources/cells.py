@@ -24,6 +24,10 @@ SEXES = (
     | dict.fromkeys(("other", "o", "x", "diverse", "intersex"), "other")
     | dict.fromkeys(("", "unknown", "unk", "u", "n/a", "na"))
 )
+SPLITS = {
+    **{name: name for name in ("train", "validation", "calibration", "test")},
+    **{"": None, "training": "train", "valid": "validation", "val": "validation", "dev": "validation"},
+}
 
 
 class UnreadableError(Exception):
@@ -63,6 +67,14 @@ def as_sex(text: str) -> str | None:
         return SEXES[text.casefold()]
     except KeyError:
         raise UnreadableError("sex is not female, male, other or unknown") from None
+
+
+def as_split(text: str) -> str | None:
+    """Return the split that the publisher of the data chose: train, validation, calibration or test."""
+    try:
+        return SPLITS[text.casefold()]
+    except KeyError:
+        raise UnreadableError("split is not train, validation, calibration or test") from None
 
 
 def as_date(text: str) -> str | None:

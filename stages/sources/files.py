@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
 from stages.lib.stage import Strict, progress
 from stages.sources.cases import Case, Inputs, Rejected
-from stages.sources.cells import UnreadableError, as_age, as_date, as_sex, as_spans, as_text
+from stages.sources.cells import UnreadableError, as_age, as_date, as_sex, as_spans, as_split, as_text
 from stages.sources.incoming import RelativeFile, find
 from stages.sources.tables import FORMATS, format_of, read_rows
 
@@ -29,6 +29,9 @@ def _known_encoding(name: str) -> str:
         return name
     except (LookupError, UnicodeError):
         raise ValueError("no such encoding; choose one that Python knows, such as utf-8, cp1252, utf-16") from None
+
+
+Split = Literal["train", "validation", "calibration", "test"]
 
 
 class Columns(Strict):
@@ -52,6 +55,8 @@ class Columns(Strict):
     """Sex: female, male, other or unknown; F and M, too."""
     date: str | None = None
     """Date of the text, ISO 8601."""
+    split: str | None = None
+    """Split that the publisher chose: train (training), validation (valid, val, dev), calibration or test."""
     phi: str | None = None
     """Gold spans of PHI, a list of {start, end, entity or type}; not in CSV and TSV."""
 
@@ -74,6 +79,8 @@ class FileParams(Strict):
     """Names of the columns."""
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     """Encoding of CSV, TSV and JSON; a byte order mark is dropped."""
+    split: Split | None = None
+    """Split of the rows without one of their own, where each split is published as a file."""
     licence: str | None = None
     """Licence or terms under which the file may be used, for the datasheet."""
 
@@ -98,7 +105,8 @@ def read_table(path: Path, item: FileParams, *, key: str) -> Iterator[Case | Rej
         try:
             if isinstance(values, str):
                 raise UnreadableError(values)
-            yield _case(values, columns=columns, file=item.file, row=row)
+            case = _case(values, columns=columns, file=item.file, row=row)
+            yield case | {"split": case["split"] or item.split}
         except UnreadableError as error:
             yield Rejected(item.file, row, str(error))
 
@@ -124,6 +132,7 @@ def _case(values: Mapping[str, Any], *, columns: Mapping[str, str], file: str, r
         "age": as_age(cells.get("age", "")),
         "sex": as_sex(cells.get("sex", "")),
         "date": as_date(cells.get("date", "")),
+        "split": as_split(cells.get("split", "")),
         "file": file,
         "row": row,
     }

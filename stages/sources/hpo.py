@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from stages.lib.narration.identities import make_pools
+from stages.lib.narration.narrator import Narrator, chosen_voices, known_voice, template_words
 from stages.lib.phenotypes.cohort import OLDEST, UNUSUAL, Disease
 from stages.lib.phenotypes.likelihood import FindingModel, Rates
 from stages.lib.phenotypes.world import cohort, make_model, note_words
 from stages.lib.stage import StageError, Strict, progress
 from stages.sources.cases import Case, Inputs
-from stages.sources.identities import make_pools
-from stages.sources.narration import Narrator, chosen_voices, known_voice, template_words
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from stages.lib.stage import StageError, Strict
 from stages.sources.cases import Case, Inputs, Rejected
-from stages.sources.files import Columns, FileParams, read_table
+from stages.sources.files import Columns, FileParams, Split, read_table
 from stages.sources.tables import FORMATS, format_of
 
 
@@ -20,6 +20,8 @@ class HubParams(Strict):
     """Its name in `fetch.data`."""
     columns: Columns
     """Names of the columns."""
+    split: Split | None = None
+    """Split of the rows without one of their own; a data set's splits are fetched one by one."""
 
 
 def read(params: list[HubParams], inputs: Inputs) -> Iterator[Case | Rejected]:
@@ -27,7 +29,7 @@ def read(params: list[HubParams], inputs: Inputs) -> Iterator[Case | Rejected]:
     for position, item in enumerate(params):
         key = f"acquire.hub[{position}]"
         name = _find(inputs.fetched, item.data, key=key)
-        table = FileParams(file=name, columns=item.columns)
+        table = FileParams(file=name, columns=item.columns, split=item.split)
         yield from read_table(inputs.fetched / name, table, key=key)
 
 

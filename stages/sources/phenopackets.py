@@ -12,14 +12,14 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from stages.lib.narration.identities import make_pools
+from stages.lib.narration.narrator import Narrator, chosen_voices, known_voice
 from stages.lib.phenotypes.ontology import Term, read_terms
 from stages.lib.phenotypes.phenome import Wordings, avoiding, by_kind
 from stages.lib.stage import StageError, Strict, log, progress
 from stages.sources.cases import Case, Inputs, Rejected
 from stages.sources.ga4gh import Feature, OntologyClass, Phenopacket
-from stages.sources.identities import make_pools
 from stages.sources.incoming import RelativeFile, find
-from stages.sources.narration import Narrator, chosen_voices, known_voice
 from stages.sources.phenopacket_files import read_packets
 
 SEXES = {"MALE": "male", "FEMALE": "female", "OTHER_SEX": "other"}

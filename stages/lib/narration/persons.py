@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from stages.sources.templates import Slots
+from stages.lib.narration.templates import Slots
 
 SCHOOL, ADULT, RETIRED, OLD = 6, 18, 66, 90  # ages over 89 are PHI
 # Resting vital signs from an age in years on: systolic, diastolic, heart rate, respiratory rate; rounded from the

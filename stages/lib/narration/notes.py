@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from stages.lib.narration.persons import describe
+from stages.lib.narration.templates import Slots, choose, fill, is_usable, with_phrases
 from stages.lib.params import read_params
 from stages.lib.stage import Strict
-from stages.sources.persons import describe
-from stages.sources.templates import Slots, choose, fill, is_usable, with_phrases
 
 WOMEN, MEN = ("mother", "sister", "aunt", "grandmother"), ("father", "brother", "uncle", "grandfather")
 FILLERS = (0, 1, 1, 2, 2)  # sentences beside the matter

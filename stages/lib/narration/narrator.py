@@ -9,9 +9,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from stages.lib.narration.identities import Pools, invent
+from stages.lib.narration.notes import Voice, read_voices, write_note
 from stages.lib.phenotypes.phenome import Wordings
-from stages.sources.identities import Pools, invent
-from stages.sources.notes import Voice, read_voices, write_note
 
 
 @dataclass(frozen=True)
