@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.tfidf import tfidf
 from stages.augment import Params as Augment
 from stages.augment import with_copies
 from stages.baselines import Params as Baselines
@@ -51,14 +51,12 @@ def models(params: Baselines, *, probe: bool) -> dict[str, Fit]:
     """Return the learners of stages/baselines.py by name."""
     settings = params.baselines
 
-    def tfidf(train: pd.DataFrame, others: Sequence[pd.DataFrame]) -> list[np.ndarray]:
-        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        model = make_pipeline(words, LogisticRegression(C=settings.tfidf.c, max_iter=2000))
-        model.fit(train["text"], train["diagnosis"])
+    def words(train: pd.DataFrame, others: Sequence[pd.DataFrame]) -> list[np.ndarray]:
+        model = tfidf(settings.tfidf.c).fit(train["text"], train["diagnosis"])
         return [model.predict_proba(records["text"]) for records in others]
 
     if not probe:
-        return {"TF-IDF": tfidf}
+        return {"TF-IDF": words}
     device, tokenizer = start(params.compute), load_tokenizer(BASE)
     trunk = load_trunk(BASE, layers=settings.probe.layers)
 
@@ -74,7 +72,7 @@ def models(params: Baselines, *, probe: bool) -> dict[str, Fit]:
         model.fit(np.concatenate(parts), pd.concat([train["diagnosis"][original], train["diagnosis"][~original]]))
         return [model.predict_proba(states(tuple(records["text"]))) for records in others]
 
-    return {"TF-IDF": tfidf, "probe": frozen}
+    return {"TF-IDF": words, "probe": frozen}
 
 
 def cells(found: Scores, none: Scores, *, seed: int) -> str:

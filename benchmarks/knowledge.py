@@ -12,10 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
+from benchmarks.tfidf import tfidf
 from stages.acquire import Params
 from stages.baselines import phenotype_likelihood
 from stages.lib.params import read_params
@@ -29,8 +27,7 @@ RESAMPLES = 4000
 
 def right(train: pd.DataFrame, test: pd.DataFrame) -> pd.Series:
     """Return, by record id, whether TF-IDF names the diagnosis."""
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    model = make_pipeline(words, LogisticRegression(C=100, max_iter=2000)).fit(train["text"], train["diagnosis"])
+    model = tfidf(100).fit(train["text"], train["diagnosis"])
     found = model.predict(test["text"]) == test["diagnosis"].to_numpy()
     return pd.Series(found.astype(float), index=test["record_id"].to_numpy())
 

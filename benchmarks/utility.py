@@ -10,10 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
+from benchmarks.tfidf import tfidf
 from stages.lib.comparison import Model, with_intervals
 from stages.lib.metrics import Scores
 from stages.lib.params import read_document
@@ -25,8 +23,7 @@ METRICS = ("accuracy", "macro_f1")
 
 def fitted(train: pd.DataFrame, test: pd.DataFrame, *, c: float) -> Model:
     """Return the scores on `test` of a model that learnt `train`."""
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    model = make_pipeline(words, LogisticRegression(C=c, max_iter=2000)).fit(train["text"], train["diagnosis"])
+    model = tfidf(c).fit(train["text"], train["diagnosis"])
     gold = pd.Index(model.classes_).get_indexer(test["diagnosis"])
     scores = Scores(model.predict_proba(test["text"]), gold, independent_groups(test))
     return Model(pd.Index(test["record_id"]), scores, scores, temperature=1.0)
