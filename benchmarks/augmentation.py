@@ -24,8 +24,10 @@ from stages.augment import Params as Augment
 from stages.augment import with_copies
 from stages.baselines import Params as Baselines
 from stages.lib.augmentation import AugmentParams
+from stages.lib.classifier import embed
 from stages.lib.metrics import Scores, bootstrap, fit_temperature, point_metrics
-from stages.lib.model import embed, load_tokenizer, load_trunk, start, tokenize
+from stages.lib.model import freeze, load_tokenizer, load_trunk, start
+from stages.lib.notes import tokenize
 from stages.lib.params import read_params
 from stages.lib.records import independent_groups, read_records
 
@@ -58,7 +60,7 @@ def models(params: Baselines, *, probe: bool) -> dict[str, Fit]:
     if not probe:
         return {"TF-IDF": words}
     device, tokenizer = start(params.compute), load_tokenizer(BASE)
-    trunk = load_trunk(BASE, layers=settings.probe.layers)
+    trunk = freeze(load_trunk(BASE, layers=settings.probe.layers), params.compute, device)
 
     @cache
     def states(texts: tuple[str, ...]) -> np.ndarray:
@@ -97,7 +99,9 @@ def main() -> None:
     train, *held = (read_records(DATA / f"{name}.parquet") for name in ("train", *HELD_OUT))
     diagnoses = sorted(train["diagnosis"].unique())
     groups = [independent_groups(records) for records in held]
-    fits = models(read_params(Baselines, ["acquire.hpo.rates", "baselines", "compute"]), probe=given.probe)
+    fits = models(
+        read_params(Baselines, ["acquire.hpo.rates", "baselines", "compute", "model.prompt"]), probe=given.probe
+    )
 
     def scores(fit: Fit, records: pd.DataFrame) -> Mapping[str, Scores]:
         gold = [np.searchsorted(diagnoses, others["diagnosis"]) for others in held]

@@ -18,8 +18,10 @@ from pathlib import Path
 import torch
 
 from stages import train
-from stages.lib import learner as learning
-from stages.lib import model
+from stages.lib import notes as reading
+from stages.lib.adapter import Specification, make_learner
+from stages.lib.learner import stepper
+from stages.lib.model import start
 from stages.lib.params import read_params
 from stages.lib.records import read_records
 
@@ -28,24 +30,24 @@ STEPS_OF_WIDTH = [1, 16]
 
 def measure(width_step: int, *, steps: int) -> dict[str, float]:
     """Return tokens/s, without padding, and peak memory in MiB of this process over `steps` optimizer steps."""
-    model.WIDTH_STEP = width_step
+    reading.WIDTH_STEP = width_step
     params = read_params(train.Params, ["seed", "compute", "model", "train"])
-    device = model.start(params.compute)
+    device = start(params.compute)
     torch.manual_seed(params.seed)
-    base = Path("models/base")
-    tokenizer = model.load_tokenizer(base)
     records = read_records(Path("data/train.parquet"))
-    tokens = model.tokenize(records["text"].tolist(), tokenizer, max_length=params.model.max_length)
     diagnoses = sorted(records["diagnosis"].unique())
-    notes = learning.Notes(tokens, [diagnoses.index(diagnosis) for diagnosis in records["diagnosis"]])
-    trunk, head = train.build(params, base, classes=len(diagnoses))
-    learner = learning.Learner(trunk.to(device), head.to(device), tokenizer.pad_token_id, params.compute, device)
-    step = learning.stepper(learner, params.train, notes=len(tokens))
+    specification = Specification(objective=params.train.objective, diagnoses=diagnoses, model=params.model)
+    base, lora = Path("models/base"), params.train.lora
+    learner = make_learner(specification, base, lora=lora, compute=params.compute, device=device)
+    tokens = learner.encode(records["text"].tolist())
+    notes = reading.Notes(tokens, [diagnoses.index(diagnosis) for diagnosis in records["diagnosis"]])
+    step = stepper(learner, params.train, notes=len(tokens))
     lengths = [len(ids) for ids in tokens]
-    batches = learning.bucketed(lengths, params.train.batch_size, generator=torch.Generator().manual_seed(params.seed))
+    batches = reading.bucketed(lengths, params.train.batch_size, generator=torch.Generator().manual_seed(params.seed))
     started, done = time.monotonic(), 0
     for rows in islice(batches, steps):
-        step(learner.losses(notes, rows)[0].mean())
+        loss, count = learner.loss(notes, rows, smoothing=params.train.label_smoothing)
+        step(loss / count)
         done += sum(lengths[row] for row in rows)
     seconds = time.monotonic() - started
     return {"speed": done / seconds, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}

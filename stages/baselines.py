@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from stages.lib.model import Compute, embed, load_tokenizer, load_trunk, start, tokenize
+from stages.lib.classifier import embed
+from stages.lib.model import Compute, Prompt, freeze, load_tokenizer, load_trunk, start
+from stages.lib.notes import tokenize
 from stages.lib.phenotypes.cohort import annotated
 from stages.lib.phenotypes.likelihood import Rates, posterior
 from stages.lib.phenotypes.world import make_model, note_words
 from stages.lib.predictions import predictions
 from stages.lib.records import read_records
 from stages.lib.stage import In, Out, Strict, log, run
+from stages.lib.zero_shot import ZeroShot, zero_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +53,8 @@ class BaselinesParams(Strict):
     """Bag of words."""
     probe: Probe
     """Frozen base model."""
+    zero_shot: ZeroShot | None
+    """Untuned base model; null, as an encoder needs, leaves it out."""
 
 
 class Simulation(Strict):
@@ -66,6 +71,13 @@ class Sources(Strict):
     """Simulated patients."""
 
 
+class Question(Strict):
+    """What is read of model."""
+
+    prompt: Prompt
+    """What a language model is asked; {note} stands for the note."""
+
+
 class Params(Strict):
     """Parameters of the stage."""
 
@@ -75,6 +87,8 @@ class Params(Strict):
     """The baselines."""
     compute: Compute
     """Device and precision."""
+    model: Question
+    """The question that tuned and untuned model are asked alike."""
 
 
 def baselines(
@@ -101,7 +115,7 @@ def baselines(
     fitted = read_records(augmented)
     settings = params.baselines
     tokenizer = load_tokenizer(base)
-    trunk = load_trunk(base, layers=settings.probe.layers)
+    trunk = freeze(load_trunk(base, layers=settings.probe.layers), params.compute, device)
 
     def states(texts: pd.Series) -> np.ndarray:
         tokens = tokenize(texts.tolist(), tokenizer, max_length=settings.probe.max_length)
@@ -136,6 +150,10 @@ def baselines(
                     )
                 )
             log.info("%s: fitted and applied", name)
+    if settings.zero_shot:
+        tables += zero_shot(
+            records, base, settings=settings.zero_shot, prompt=params.model.prompt, compute=params.compute
+        )
     tables += phenotype_likelihood(records, ontology=ontology, rates=params.acquire.hpo.rates)
     pd.concat(tables).to_parquet(baseline_predictions, index=False)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stages.lib.model import Compute, embed, load_classifier, load_tokenizer, start, tokenize
+from stages.lib.adapter import load_learner
+from stages.lib.model import Compute, start
 from stages.lib.predictions import predictions
 from stages.lib.records import read_records
 from stages.lib.stage import In, Out, Strict, run
@@ -20,16 +21,12 @@ def predict(params: Params, calibration: In, test: In, base: In, adapter: In, tu
     import pandas as pd
     from scipy.special import softmax
 
-    device = start(params.compute)
-    tokenizer = load_tokenizer(base)
-    trunk, head, specification = load_classifier(base, adapter)
-    weight, bias = head.weight.detach().numpy(), head.bias.detach().numpy()
+    learner, specification = load_learner(base, adapter, compute=params.compute, device=start(params.compute))
     tables = []
     for split, path in {"calibration": calibration, "test": test}.items():
         records = read_records(path)
-        tokens = tokenize(records["text"].tolist(), tokenizer, max_length=specification.max_length)
-        states = embed(trunk, tokens, pad_id=tokenizer.pad_token_id, compute=params.compute, device=device)
-        probabilities = softmax((states @ weight.T + bias).astype("float64"), axis=1)
+        scores = learner.scores(learner.encode(records["text"].tolist()))
+        probabilities = softmax(scores.astype("float64"), axis=1)
         tables.append(
             predictions(records, probabilities, model="tuned", split=split, diagnoses=specification.diagnoses)
         )

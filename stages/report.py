@@ -19,6 +19,7 @@ NAMES = {
     "probe": "probe on the frozen LLM",
     "tfidf": "TF-IDF + logistic regression",
     "phenotype_likelihood": "HPO annotations, given the findings",
+    "zero_shot": "untuned LLM, zero-shot",
     "majority": "majority",
     "ceiling": "ceiling, given the findings",
 }
@@ -83,7 +84,7 @@ def headline(results: dict[str, Any], intervals: Intervals) -> str:
 
     rows = [
         [
-            name,
+            f"{name}, {results[model]['cases']} cases" if "cases" in results[model] else name,
             cell(model, "accuracy", 100, 1),
             cell(model, "top_3_accuracy", 100, 1),
             cell(model, "macro_f1", 100, 1),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tiny_models import save_model
 
 ROOT = Path(__file__).parent.parent
 TINY_LAYERS = 3
@@ -20,9 +21,9 @@ TINY = {
     "validate": {"min_cases_per_diagnosis": 5},
     "split": {"fractions": {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2}},
     "compute": {"precision": "float32", "threads": 1},
-    "model": {"layers": 2, "max_length": 32},
+    "model": {"layers": 2, "max_length": 32, "prompt": "{note}?"},
     "train": {"epochs": 2, "learning_rate": 0.01, "lora": {"rank": 2}},
-    "baselines": {"probe": {"layers": 1, "max_length": 32}},
+    "baselines": {"probe": {"layers": 1, "max_length": 32}, "zero_shot": {"cases": 20, "max_length": 32}},
     "evaluate": {"bootstrap": 100},
 }
 
@@ -30,31 +31,7 @@ TINY = {
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a randomly initialised Llama of three narrow layers and a byte-level tokenizer."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny-model")
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: index for index, token in enumerate(["<pad>", "<eos>", *alphabet])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>").save_pretrained(folder)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=TINY_LAYERS,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=128,
-        pad_token_id=0,
-        eos_token_id=1,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+    return save_model(tmp_path_factory.mktemp("tiny-model"), "llama", num_hidden_layers=TINY_LAYERS)
 
 
 @pytest.fixture(scope="session")

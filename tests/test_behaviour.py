@@ -10,11 +10,12 @@ import pytest
 import yaml
 from scipy.special import softmax
 
-from stages.lib.learner import Learner, Notes, TrainParams, fit
-from stages.lib.model import Compute, embed, load_tokenizer, start, tokenize
+from stages.lib.adapter import Learner, Specification, make_learner
+from stages.lib.learner import TrainParams, fit
+from stages.lib.model import Compute, ModelParams, start
+from stages.lib.notes import Notes
 from stages.lib.phi.engine import load_finder
 from stages.lib.phi.redaction import redact
-from stages.train import Params, build
 
 ROOT = Path(__file__).parent.parent
 ONTOLOGY = ROOT / "tests/cases/scrub/one-patient-two-notes/given/data/ontology"
@@ -28,32 +29,32 @@ class Model:
     """A tiny model that has been shown coughs and rashes."""
 
     learner: Learner
-    tokenizer: object
     accuracy: float
 
     def cough(self, text: str) -> float:
         """Return the probability of the diagnosis of coughs."""
-        tokens = tokenize([text], self.tokenizer, max_length=64)  # type: ignore[arg-type]
-        states = embed(self.learner.trunk, tokens, pad_id=0, compute=COMPUTE, device=start(COMPUTE))
-        head = self.learner.head
-        return float(softmax(states @ head.weight.detach().numpy().T + head.bias.detach().numpy())[0, 0])
+        return float(softmax(self.learner.scores(self.learner.encode([text])))[0, 0])
 
 
-@pytest.fixture(scope="module")
-def model(tiny_model: Path) -> Model:
+@pytest.fixture(scope="module", params=["classify", "generate"])
+def model(tiny_model: Path, request: pytest.FixtureRequest) -> Model:
     import torch
 
     defaults = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
-    settings = TrainParams.model_validate(defaults | {"epochs": 40, "patience": 40, "learning_rate": 0.02})
+    changes = {"objective": request.param, "epochs": 40, "patience": 40, "learning_rate": 0.02, "batch_size": 4}
+    settings = TrainParams.model_validate(defaults | changes)
     torch.manual_seed(1)
-    params = Params(seed=1, compute=COMPUTE, model={"layers": 2, "max_length": 64}, train=settings)  # type: ignore[arg-type]
-    trunk, head = build(params, tiny_model, classes=2)
-    tokenizer = load_tokenizer(tiny_model)
+    specification = Specification(
+        objective=request.param,
+        diagnoses=["B", "M"],
+        model=ModelParams(layers=2, max_length=64, keep="start", prompt="{note}"),
+    )
+    learner = make_learner(specification, tiny_model, lora=settings.lora, compute=COMPUTE, device=start(COMPUTE))
     texts = [template.format(sign) for template in TEMPLATES for sign in SIGNS]
-    notes = Notes(tokenize(texts, tokenizer, max_length=64), [*SIGNS.values()] * len(TEMPLATES))
-    learner = Learner(trunk, head, 0, COMPUTE, start(COMPUTE))
+    notes = Notes(learner.encode(texts), [*SIGNS.values()] * len(TEMPLATES))
     history = fit(learner, {"train": notes, "validation": notes}, settings, seed=1)
-    return Model(learner, tokenizer, max(row["validation_accuracy"] for row in history))
+    learner.network.eval()
+    return Model(learner, max(row["validation_accuracy"] for row in history))
 
 
 def test_the_model_learns_what_it_is_shown(model: Model) -> None:

@@ -1,25 +1,17 @@
-"""The base model as a trunk of transformer layers, mean-pooled, and the classifier that is trained on it."""
+"""The base model and its tokenizer, loaded for work that can be repeated."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from stages.lib.stage import StageError, Strict, log, progress
+from stages.lib.stage import StageError, Strict, log
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-WIDTH_STEP = 16
+    from transformers import PreTrainedTokenizerBase
 
 
 class Compute(Strict):
@@ -35,22 +27,26 @@ class Compute(Strict):
     """Notes per forward pass where nothing is trained."""
 
 
+def _with_note(text: str) -> str:
+    if text.count("{note}") != 1:
+        raise ValueError("must have {note} once, where the note goes")
+    return text
+
+
+Prompt = Annotated[str, AfterValidator(_with_note)]
+
+
 class ModelParams(Strict):
     """What is taken of the base model, and of a note."""
 
     layers: int | None = Field(ge=1, le=1000)
     """Number of first transformer layers to keep; null keeps all."""
     max_length: int = Field(ge=8, le=131072)
-    """Longest note in tokens; the end of a longer one is cut off, and counted."""
-
-
-@dataclass(frozen=True)
-class Specification:
-    """What a classifier needs beside its weights to be loaded again."""
-
-    diagnoses: list[str]
-    layers: int | None
-    max_length: int
+    """Longest note in tokens; a longer one is cut, and counted."""
+    keep: Literal["start", "end"]
+    """The side of a longer note that is kept."""
+    prompt: Prompt
+    """What a language model is asked, for the objective generate; {note} stands for the note."""
 
 
 def start(compute: Compute) -> torch.device:
@@ -79,43 +75,35 @@ def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_trunk(base: Path, *, layers: int | None) -> PreTrainedModel:
+def load_trunk(base: Path, *, layers: int | None) -> Any:
     """Load the first `layers` layers in float32, without the language-model head."""
-    import warnings
+    from transformers import AutoModel
 
-    from transformers import AutoConfig, AutoModel
-    from transformers.utils import logging
-
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")  # peft still asks by the old name
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    available = AutoConfig.from_pretrained(base).num_hidden_layers
-    if layers and layers > available:
-        raise StageError(f"params.yaml: model.layers: {layers}: the base model has {available} layers")
-    trunk: PreTrainedModel = AutoModel.from_pretrained(base, num_hidden_layers=layers or available, dtype="float32")
+    trunk = _load(AutoModel, base, layers=layers)
+    if getattr(trunk, "pooler", None) is not None:  # BERT's, which mean pooling has no use for
+        trunk.pooler = None
     return trunk
 
 
-def tokenize(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, max_length: int) -> list[list[int]]:
-    """Return the token ids of each text, the ends of long ones cut off; log how many were cut."""
-    encoded = [list(ids) for ids in tokenizer(list(texts), add_special_tokens=True)["input_ids"]]
-    if cut := sum(len(ids) > max_length for ids in encoded):
-        log.info("%d of %d notes are longer than model.max_length = %d tokens: cut", cut, len(encoded), max_length)
-    return [ids[:max_length] or [tokenizer.pad_token_id] for ids in encoded]
+def load_language_model(base: Path, *, layers: int | None, key: str) -> Any:
+    """Load the first `layers` layers in float32 under the language-model head.
 
-
-def pad(tokens: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """Return `input_ids` and `attention_mask` of shape (notes, longest), the longest rounded up.
-
-    Few widths let the CPU's kernels be used again, and memory stays flat (benchmarks/train.py).
+    Raise StageError, naming the parameter `key`, where the base model is no decoder.
     """
-    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.models.auto import modeling_auto as known
 
-    width = math.ceil(max(map(len, tokens)) / WIDTH_STEP) * WIDTH_STEP
-    ids = torch.tensor([[*row, *[pad_id] * (width - len(row))] for row in tokens])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in tokens])
-    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+    kind = AutoConfig.from_pretrained(base).model_type
+    # BERT is among the causal models too, for a use that its published weights were not trained for
+    if kind not in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or kind in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        raise StageError(f"params.yaml: {key}: the base model ({kind}) is an encoder, which cannot generate")
+    return _load(AutoModelForCausalLM, base, layers=layers)
+
+
+def longest_input(network: Any, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the most tokens that the model takes at once."""
+    limit: int = getattr(network.config.get_text_config(), "max_position_embeddings", tokenizer.model_max_length)
+    return min(limit, tokenizer.model_max_length)
 
 
 def autocast(compute: Compute, device: torch.device) -> Any:
@@ -125,65 +113,31 @@ def autocast(compute: Compute, device: torch.device) -> Any:
     return torch.autocast(device.type, torch.bfloat16, enabled=compute.precision == "bfloat16")
 
 
-def pooled(trunk: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return the last states averaged over each note's tokens: (notes, hidden), float32."""
-    states = trunk(**batch).last_hidden_state.float()
-    mask = batch["attention_mask"].unsqueeze(-1)
-    mean: torch.Tensor = (states * mask).sum(1) / mask.sum(1)
-    return mean
-
-
-def embed(
-    trunk: Any, tokens: Sequence[Sequence[int]], *, pad_id: int, compute: Compute, device: torch.device
-) -> np.ndarray:
-    """Return the frozen trunk's mean-pooled states, (notes, hidden), float32, in the order of `tokens`.
-
-    Notes of like length share a batch, so that little is spent on padding.
-    """
-    import numpy as np
+def freeze(network: Any, compute: Compute, device: torch.device) -> Any:
+    """Return the model for inference on the device, linear layers cast once and not, as by autocast, at every batch."""
     import torch
 
-    trunk.eval().to(device)
-    if compute.precision == "bfloat16":  # what autocast would do to these weights at every batch
-        for module in trunk.modules():
-            if isinstance(module, torch.nn.Linear):
-                module.to(torch.bfloat16)
-    order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-    states = np.zeros((len(tokens), trunk.config.hidden_size), dtype="float32")
-    starts = range(0, len(order), compute.batch_size)
-    with torch.inference_mode(), autocast(compute, device):
-        for first in progress(starts, description="forward passes", total=len(starts)):
-            rows = order[first : first + compute.batch_size]
-            states[rows] = pooled(trunk, pad([tokens[row] for row in rows], pad_id, device)).cpu().numpy()
-    return states
+    network.eval().to(device)
+    if compute.precision == "bfloat16":
+        for module in network.modules():
+            if isinstance(module, torch.nn.Linear):  # new weights, for a head may share those of the embeddings
+                for name, weight in list(module.named_parameters(recurse=False)):
+                    setattr(module, name, torch.nn.Parameter(weight.detach().to(torch.bfloat16), requires_grad=False))
+    return network
 
 
-def save_classifier(trunk: Any, head: torch.nn.Linear, specification: Specification, adapter: Path) -> None:
-    """Write LoRA weights, head and specification as safetensors and JSON."""
-    from safetensors.torch import save_file
+def _load(auto: Any, base: Path, *, layers: int | None) -> Any:
+    import warnings
 
-    trunk.save_pretrained(adapter)
-    config = adapter / "adapter_config.json"  # peft writes sets, whose order changes from run to run
-    settings = {key: sorted(value) if key == "target_modules" else value for key, value in _read(config).items()}
-    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
-    save_file({name: value.detach().cpu().contiguous() for name, value in head.state_dict().items()},
-              adapter / "head.safetensors")  # fmt: skip
-    (adapter / "classifier.json").write_text(json.dumps(asdict(specification), indent=2, ensure_ascii=False) + "\n")
+    from transformers import AutoConfig
+    from transformers.utils import logging
 
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")  # peft still asks by the old name
 
-def load_classifier(base: Path, adapter: Path) -> tuple[Any, torch.nn.Linear, Specification]:
-    """Load trunk (LoRA merged in), head and specification as `save_classifier` wrote them."""
-    import torch
-    from peft import PeftModel
-    from safetensors.torch import load_file
-
-    specification = Specification(**_read(adapter / "classifier.json"))
-    trunk = load_trunk(base, layers=specification.layers)
-    head = torch.nn.Linear(trunk.config.hidden_size, len(specification.diagnoses))
-    head.load_state_dict(load_file(adapter / "head.safetensors"))
-    return PeftModel.from_pretrained(trunk, str(adapter)).merge_and_unload(), head, specification
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text())
-    return content
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    config = AutoConfig.from_pretrained(base)
+    available = config.get_text_config().num_hidden_layers
+    if layers and layers > available:
+        raise StageError(f"params.yaml: model.layers: {layers}: the base model has {available} layers")
+    return auto.from_pretrained(base, num_hidden_layers=layers or available, dtype="float32")

@@ -1,0 +1,102 @@
+"""Print how much faster all labels are scored in one pass than by a call for each: `python -m benchmarks.score`.
+
+Takes models/base, notes of data/test.parquet and the names of diseases of data/ontology. A call for a label takes
+several notes at once, as a pass of all labels does. Both ways run on the same weights, and their differentials are
+compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.special import softmax
+
+from stages.lib.generator import Generator, make_generator
+from stages.lib.model import Compute, freeze, load_language_model, load_tokenizer, start
+from stages.lib.params import read_params
+from stages.lib.records import read_records
+from stages.lib.scoring import label_tree
+from stages.train import Params
+
+LABELS = [24, 50, 200]
+FIELDS = [
+    "labels",
+    "label tokens",
+    "tree nodes",
+    "one pass, s/note",
+    "one call per label, s/note",
+    "ratio",
+    "max diff.",
+]
+
+
+def names(count: int) -> list[str]:
+    """Return `count` names of diseases, evenly spaced over the annotations in alphabetical order."""
+    lines = Path("data/ontology/phenotype.hpoa").read_text(encoding="utf-8").splitlines()
+    found = sorted({line.split("\t")[1] for line in lines if line.startswith("ORPHA:")})
+    return found[:: len(found) // count][:count]
+
+
+def measure(generator: Generator, texts: list[str], *, repeats: int) -> dict[str, float]:
+    """Return seconds per note of both ways, the best of `repeats` taken in turn, and how far probabilities differ."""
+    prompts = generator.encode(texts)
+    ways = {"one_pass": replace(generator, one_pass=True), "separate": replace(generator, one_pass=False)}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    found = {}
+    for _ in range(repeats):
+        for way, scorer in ways.items():
+            started = time.monotonic()
+            found[way] = softmax(scorer.scores(prompts).astype("float64"), axis=1)
+            seconds[way].append((time.monotonic() - started) / len(prompts))
+    best = {way: min(times) for way, times in seconds.items()}
+    return {
+        "labels": len(generator.labels),
+        "label_tokens": sum(map(len, generator.labels)),
+        "tree_nodes": len(label_tree(generator.labels).tokens),
+        **best,
+        "ratio": best["separate"] / best["one_pass"],
+        "largest_difference": float(np.abs(found["one_pass"] - found["separate"]).max()),
+    }
+
+
+def main() -> None:
+    """Measure each number of labels, and print a table or, with `--json`, what it holds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--notes", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--labels", type=int, nargs="+", default=LABELS)
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    params = read_params(Params, ["seed", "compute", "model", "train"])
+    compute = Compute.model_validate(params.compute.model_dump() | {"precision": options.precision})
+    device, base = start(compute), Path("models/base")
+    network = load_language_model(base, layers=None, key="model").to(device)
+    model = params.model.model_copy(update={"layers": None})
+    texts = read_records(Path("data/test.parquet"))["text"].head(options.notes).tolist()
+    made = [
+        make_generator(
+            network, load_tokenizer(base), diagnoses=names(count), model=model, compute=compute, device=device
+        )
+        for count in options.labels
+    ]
+    freeze(network, compute, device)
+    rows = [measure(generator, texts, repeats=options.repeats) for generator in made]
+    if options.json:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"precision": compute.precision, "memory_mib": memory, "rows": rows}, indent=2))
+        return
+    print(f"| {' | '.join(FIELDS)} |\n|{' --- |' * len(FIELDS)}")
+    for row in rows:
+        cells = [f"{value:d}" if isinstance(value, int) else f"{value:.3g}" for value in row.values()]
+        print(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()

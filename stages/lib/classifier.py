@@ -1,0 +1,74 @@
+"""The objective classify: a linear head over the mean-pooled states of an encoder or decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stages.lib.model import Compute, ModelParams, autocast
+from stages.lib.notes import Notes, forward_passes, pad, tokenize
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trunk, its head and what they need to read a note."""
+
+    network: Any
+    head: torch.nn.Linear
+    tokenizer: PreTrainedTokenizerBase
+    model: ModelParams
+    compute: Compute
+    device: torch.device
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the token ids of notes."""
+        return tokenize(texts, self.tokenizer, max_length=self.model.max_length, keep=self.model.keep)
+
+    def weights(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
+        """Return what is trained, in a fixed order: the adapter's weights and the head's."""
+        return [weight for weight in self.network.parameters() if weight.requires_grad], list(self.head.parameters())
+
+    def loss(self, notes: Notes, rows: Sequence[int], *, smoothing: float) -> tuple[torch.Tensor, int]:
+        """Return the sum of the rows' cross entropies, and by how many a step divides it."""
+        import torch
+
+        logits = self._logits([notes.tokens[row] for row in rows])
+        target = torch.tensor([notes.targets[row] for row in rows], device=self.device)
+        total = torch.nn.functional.cross_entropy(logits, target, label_smoothing=smoothing, reduction="sum")
+        return total, len(rows)
+
+    def scores(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
+        """Return logits, (notes, diagnoses), float32."""
+        return forward_passes(tokens, self._logits, batch_size=self.compute.batch_size)
+
+    def _logits(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+        with autocast(self.compute, self.device):
+            states = pooled(self.network, pad(tokens, self.tokenizer.pad_token_id, self.device))
+        logits: torch.Tensor = self.head(states)
+        return logits
+
+
+def pooled(trunk: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the last states averaged over each note's tokens: (notes, hidden), float32."""
+    states = trunk(**batch).last_hidden_state.float()
+    mask = batch["attention_mask"].unsqueeze(-1)
+    mean: torch.Tensor = (states * mask).sum(1) / mask.sum(1)
+    return mean
+
+
+def embed(
+    trunk: Any, tokens: Sequence[Sequence[int]], *, pad_id: int, compute: Compute, device: torch.device
+) -> np.ndarray:
+    """Return the mean-pooled states of a trunk as `freeze` leaves it, (notes, hidden), float32."""
+
+    def states(batch: list[Sequence[int]]) -> torch.Tensor:
+        with autocast(compute, device):
+            return pooled(trunk, pad(batch, pad_id, device))
+
+    return forward_passes(tokens, states, batch_size=compute.batch_size)
