@@ -18,22 +18,27 @@ import numpy as np
 from scipy.special import softmax
 
 from stages.lib.generator import Generator, make_generator
-from stages.lib.model import Compute, freeze, load_language_model, load_tokenizer, start
+from stages.lib.model import freeze, load_language_model, load_tokenizer, start
 from stages.lib.params import read_params
 from stages.lib.records import read_records
 from stages.lib.scoring import label_tree
 from stages.train import Params
 
-LABELS = [24, 50, 200]
-FIELDS = [
-    "labels",
-    "label tokens",
-    "tree nodes",
-    "one pass, s/note",
-    "one call per label, s/note",
-    "ratio",
-    "max diff.",
-]
+
+def measure(counts: list[int], *, notes: int, repeats: int, precision: str) -> list[dict[str, float]]:
+    """Return a row for each number of labels."""
+    params = read_params(Params, ["seed", "compute", "model", "train"])
+    compute = params.compute.model_copy(update={"precision": precision})
+    model = params.model.model_copy(update={"layers": None})
+    base, device = Path("models/base"), start(compute)
+    network, tokenizer = load_language_model(base, layers=None, key="model").to(device), load_tokenizer(base)
+    made = [
+        make_generator(network, tokenizer, diagnoses=names(count), model=model, compute=compute, device=device)
+        for count in counts
+    ]
+    freeze(network, compute, device)
+    texts = read_records(Path("data/test.parquet"))["text"].head(notes).tolist()
+    return [compare(generator, texts, repeats=repeats) for generator in made]
 
 
 def names(count: int) -> list[str]:
@@ -43,10 +48,10 @@ def names(count: int) -> list[str]:
     return found[:: len(found) // count][:count]
 
 
-def measure(generator: Generator, texts: list[str], *, repeats: int) -> dict[str, float]:
+def compare(generator: Generator, texts: list[str], *, repeats: int) -> dict[str, float]:
     """Return seconds per note of both ways, the best of `repeats` taken in turn, and how far probabilities differ."""
     prompts = generator.encode(texts)
-    ways = {"one_pass": replace(generator, one_pass=True), "separate": replace(generator, one_pass=False)}
+    ways = {"one_pass": replace(generator, one_pass=True), "one_call_per_label": replace(generator, one_pass=False)}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     found = {}
     for _ in range(repeats):
@@ -54,48 +59,35 @@ def measure(generator: Generator, texts: list[str], *, repeats: int) -> dict[str
             started = time.monotonic()
             found[way] = softmax(scorer.scores(prompts).astype("float64"), axis=1)
             seconds[way].append((time.monotonic() - started) / len(prompts))
-    best = {way: min(times) for way, times in seconds.items()}
+    together, apart = (min(seconds[way]) for way in ways)
     return {
         "labels": len(generator.labels),
         "label_tokens": sum(map(len, generator.labels)),
         "tree_nodes": len(label_tree(generator.labels).tokens),
-        **best,
-        "ratio": best["separate"] / best["one_pass"],
-        "largest_difference": float(np.abs(found["one_pass"] - found["separate"]).max()),
+        "one_pass_s": together,
+        "one_call_per_label_s": apart,
+        "ratio": apart / together,
+        "largest_difference": float(np.abs(found["one_pass"] - found["one_call_per_label"]).max()),
     }
 
 
 def main() -> None:
-    """Measure each number of labels, and print a table or, with `--json`, what it holds."""
+    """Print a table of seconds per note or, with `--json`, what it holds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--notes", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--labels", type=int, nargs="+", default=LABELS)
+    parser.add_argument("--labels", type=int, nargs="+", default=[24, 50, 200])
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    params = read_params(Params, ["seed", "compute", "model", "train"])
-    compute = Compute.model_validate(params.compute.model_dump() | {"precision": options.precision})
-    device, base = start(compute), Path("models/base")
-    network = load_language_model(base, layers=None, key="model").to(device)
-    model = params.model.model_copy(update={"layers": None})
-    texts = read_records(Path("data/test.parquet"))["text"].head(options.notes).tolist()
-    made = [
-        make_generator(
-            network, load_tokenizer(base), diagnoses=names(count), model=model, compute=compute, device=device
-        )
-        for count in options.labels
-    ]
-    freeze(network, compute, device)
-    rows = [measure(generator, texts, repeats=options.repeats) for generator in made]
+    rows = measure(options.labels, notes=options.notes, repeats=options.repeats, precision=options.precision)
     if options.json:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"precision": compute.precision, "memory_mib": memory, "rows": rows}, indent=2))
+        print(json.dumps({"precision": options.precision, "memory_mib": memory, "rows": rows}, indent=2))
         return
-    print(f"| {' | '.join(FIELDS)} |\n|{' --- |' * len(FIELDS)}")
+    print(f"| {' | '.join(name.replace('_', ' ') for name in rows[0])} |\n|{' --- |' * len(rows[0])}")
     for row in rows:
-        cells = [f"{value:d}" if isinstance(value, int) else f"{value:.3g}" for value in row.values()]
-        print(f"| {' | '.join(cells)} |")
+        print(f"| {' | '.join(f'{value:.3g}' for value in row.values())} |")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
-"""Print training speed and memory on data/train.parquet by how note widths are rounded: `python -m benchmarks.train`.
+"""Print the training speed beside TRL's SFTTrainer and transformers' Trainer: `python -m benchmarks.train`.
 
-Each row is a process of its own, the rows taken in turn; widths rounded to 1 (none) are the reference.
+Takes models/base, data/train.parquet and params.yaml. All systems train the same LoRA on the same notes, with the same
+optimizer, learning rates, schedule, precision and batch size; each run is a process of its own, the systems taken in
+turn. Label smoothing and dropout are 0, and nothing is logged or saved. Tokens are those of notes, or of prompts and
+answers, without padding. A second run of each, in float32, compares the losses.
 """
 
 from __future__ import annotations
@@ -12,73 +15,187 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from stages import train
-from stages.lib import notes as reading
+from benchmarks.trainers import Task, differential, trainer, trl
 from stages.lib.adapter import Specification, make_learner
-from stages.lib.learner import stepper
 from stages.lib.model import start
+from stages.lib.notes import Notes, bucketed
 from stages.lib.params import read_params
 from stages.lib.records import read_records
+from stages.lib.trunk import layers_of
+from stages.train import Params
 
-STEPS_OF_WIDTH = [1, 16]
+SYSTEMS = {
+    "Differential": differential,
+    "TRL": partial(trl, ordered=False),
+    "TRL, our batches": partial(trl, ordered=True),
+    "Trainer, our batches": trainer,
+}
+REFERENCE = {"generate": "TRL", "classify": "Trainer, our batches"}
+SIZES = [512, 1024, 2048, 4096]  # of square matrices
 
 
-def measure(width_step: int, *, steps: int) -> dict[str, float]:
-    """Return tokens/s, without padding, and peak memory in MiB of this process over `steps` optimizer steps."""
-    reading.WIDTH_STEP = width_step
-    params = read_params(train.Params, ["seed", "compute", "model", "train"])
-    device = start(params.compute)
-    torch.manual_seed(params.seed)
-    records = read_records(Path("data/train.parquet"))
+def systems(objective: str) -> list[str]:
+    """Return which systems have this objective and are installed."""
+    if objective == "generate" and not find_spec("trl"):
+        print("TRL: not installed, left out: pip install '.[peers]'", file=sys.stderr)
+    with_trl = objective == "generate" and find_spec("trl")
+    return [name for name in SYSTEMS if with_trl or not name.startswith("TRL")]
+
+
+def prepare(system: str, options: argparse.Namespace) -> Task:
+    """Return the model, the notes and the order of batches; peers get weights in float32, which autocast casts."""
+    params = read_params(Params, ["seed", "compute", "model", "train"])
+    ours = params.compute.model_copy(update={"precision": options.precision})
+    compute = ours if system == "Differential" else ours.model_copy(update={"precision": "float32"})
+    lora = params.train.lora.model_copy(update={"dropout": 0.0})
+    settings = params.train.model_copy(update={"label_smoothing": 0.0, "schedule": "linear", "lora": lora})
+    model = params.model.model_copy(update={"layers": options.layers} if options.layers else {})
+    device, records = start(ours), read_records(Path("data/train.parquet"))
     diagnoses = sorted(records["diagnosis"].unique())
-    specification = Specification(objective=params.train.objective, diagnoses=diagnoses, model=params.model)
-    base, lora = Path("models/base"), params.train.lora
-    learner = make_learner(specification, base, lora=lora, compute=params.compute, device=device)
+    specification = Specification(objective=options.objective, diagnoses=diagnoses, model=model)
+    torch.manual_seed(params.seed)
+    learner = make_learner(
+        specification,
+        Path("models/base"),
+        lora=lora,
+        compute=compute,
+        device=device,
+        gradient_checkpointing=False,
+    )
     tokens = learner.encode(records["text"].tolist())
-    notes = reading.Notes(tokens, [diagnoses.index(diagnosis) for diagnosis in records["diagnosis"]])
-    step = stepper(learner, params.train, notes=len(tokens))
-    lengths = [len(ids) for ids in tokens]
-    batches = reading.bucketed(lengths, params.train.batch_size, generator=torch.Generator().manual_seed(params.seed))
-    started, done = time.monotonic(), 0
-    for rows in islice(batches, steps):
-        loss, count = learner.loss(notes, rows, smoothing=params.train.label_smoothing)
-        step(loss / count)
-        done += sum(lengths[row] for row in rows)
-    seconds = time.monotonic() - started
-    return {"speed": done / seconds, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    targets = [diagnoses.index(diagnosis) for diagnosis in records["diagnosis"]]
+    seeded = torch.Generator().manual_seed(params.seed)
+    batches = bucketed([*map(len, tokens)], settings.batch_size, generator=seeded)
+    whole = islice((rows for rows in batches if len(rows) == settings.batch_size), options.steps)
+    order = [row for rows in whole for row in rows]
+    notes = Notes([tokens[row] for row in order], [targets[row] for row in order])
+    return Task(learner, notes, settings, options.precision, options.log)
+
+
+def measure(system: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Return speed in tokens/s, arithmetic in FLOP/s, peak memory in MiB and losses of this process."""
+    task = prepare(system, options)
+    run = SYSTEMS[system](task)
+    answers = sum(map(len, task.answers()))
+    tokens = sum(map(len, task.notes.tokens)) + answers
+    on_cuda = task.learner.device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated() if on_cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "tokens_per_second": tokens / run.seconds,
+        "flops": _arithmetic(task, tokens, answers) / run.seconds,
+        "memory_mib": peak / 2**20,
+        "losses": run.losses,
+    }
+
+
+def _arithmetic(task: Task, tokens: int, answers: int) -> float:
+    """Return the FLOPs that the steps need: 2 by weight and token, forward, and to the inputs backward.
+
+    Weights of LoRA take part in a third pass. Attention scores, and what padding takes, are not counted.
+    """
+    network = task.learner.network
+    matrices = [weight for layer in layers_of(network) for weight in layer.parameters() if weight.ndim == 2]
+    passes = sum(weight.numel() * (3 if weight.requires_grad else 2) for weight in matrices)
+    vocabulary = network.get_output_embeddings()
+    return 2 * passes * tokens + (4 * vocabulary.weight.numel() * answers if vocabulary else 0)
+
+
+def measure_limit(options: argparse.Namespace) -> dict[str, float]:
+    """Return the most FLOP/s that a product of square matrices sustains for a second on this machine."""
+    params = read_params(Params, ["seed", "compute", "model", "train"])
+    device, dtype = start(params.compute), getattr(torch, options.precision)
+    speeds = []
+    for size in SIZES:
+        left, right = (torch.rand(size, size, dtype=dtype, device=device) for _ in range(2))
+        float((left @ right)[0, 0])
+        started, products = time.monotonic(), 0
+        while time.monotonic() - started < 1:
+            float((left @ right)[0, 0])  # waits for the device
+            products += 1
+        speeds.append(2 * size**3 * products / (time.monotonic() - started))
+    return {"flops": max(speeds)}
 
 
 def main() -> None:
-    """Measure every row `--repeats` times and print the medians."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--width-step", type=int, help="measure this row only, and print it as JSON")
-    options = parser.parse_args()
-    if options.width_step:
-        print(json.dumps(measure(options.width_step, steps=options.steps)))
+    """Run every system `--repeats` times and print the medians or, with `--json`, all of it."""
+    options = _options()
+    if options.only:
+        found = measure_limit(options) if options.only == "limit" else measure(options.only, options)
+        print(json.dumps(found))
         return
-    found: dict[int, list[dict[str, float]]] = {width_step: [] for width_step in STEPS_OF_WIDTH}
-    for _ in range(options.repeats):
-        for width_step, runs in found.items():
-            command = [
-                sys.executable,
-                "-m",
-                "benchmarks.train",
-                f"--steps={options.steps}",
-                f"--width-step={width_step}",
-            ]
-            runs.append(json.loads(subprocess.check_output(command, text=True).splitlines()[-1]))
-    reference = statistics.median(run["speed"] for run in found[1])
-    print("| widths rounded to | tokens/s | ratio | peak memory, MiB |\n| --- | --- | --- | --- |")
-    for width_step, runs in found.items():
-        speed, memory = (statistics.median(run[name] for run in runs) for name in ("speed", "memory"))
-        print(f"| {width_step} | {speed:.0f} | {speed / reference:.2f} | {memory:.0f} |")
+    names, limit = systems(options.objective), _child("limit")["flops"]
+    runs = [{name: _child(name) for name in names} for _ in range(options.repeats)]
+    checks = {name: _child(name, "--precision=float32", f"--steps={options.check}", "--log") for name in names}
+    report = {name: _row(name, runs, checks, limit) for name in names}
+    reference = report.get(REFERENCE[options.objective], {}).get("tokens_per_second")
+    for row in report.values():
+        row["ratio"] = row["tokens_per_second"] / reference if reference else None
+    _print(report, REFERENCE[options.objective])
+    if options.json:
+        print(json.dumps({"limit_flops": limit, "precision": options.precision, "systems": report}))
+
+
+def _row(name: str, runs: list[dict[str, Any]], checks: dict[str, Any], limit: float) -> dict[str, Any]:
+    keys = ["tokens_per_second", "memory_mib", "flops"]
+    speed, memory, flops = (statistics.median(run[name][key] for run in runs) for key in keys)
+    pairs = list(zip(checks["Differential"]["losses"], checks[name]["losses"], strict=False))
+    differences = [abs(ours - theirs) for ours, theirs in pairs]
+    return {
+        "tokens_per_second": speed,
+        "ratio": None,
+        "memory_mib": memory,
+        "share_of_limit": flops / limit,
+        "first_loss_difference": differences[0] if differences else None,
+        "largest_loss_difference": max(differences, default=None),
+    }
+
+
+def _child(*given: str) -> dict[str, Any]:
+    """Return what a process of its own measures; `given` comes after, and so outdoes, what this one was told."""
+    system, *rest = given
+    command = [sys.executable, "-m", "benchmarks.train", *sys.argv[1:], *rest, f"--only={system}"]
+    found: dict[str, Any] = json.loads(subprocess.check_output(command, text=True).splitlines()[-1])
+    return found
+
+
+def _print(report: dict[str, dict[str, Any]], reference: str) -> None:
+    columns = [
+        "tokens/s",
+        f"ratio to {reference}",
+        "peak memory, MiB",
+        "share of the limit",
+        "first losses differ by",
+        "all by",
+    ]
+    print(f"| system | {' | '.join(columns)} |\n{'| --- ' * (len(columns) + 1)}|")
+    formats = [".0f", ".2f", ".0f", ".3f", ".1e", ".1e"]
+    for name, row in report.items():
+        cells = [
+            "-" if value is None else format(value, spec) for value, spec in zip(row.values(), formats, strict=True)
+        ]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--objective", choices=sorted(REFERENCE), default="generate")
+    parser.add_argument("--layers", type=int, help="first layers to keep, instead of model.layers")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="bfloat16")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--check", type=int, default=3, help="steps of the runs in float32 that compare losses")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON in the last line")
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    parser.add_argument("--log", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stages.lib.adapter import load_learner
+from stages.lib.memory import PREDICTION, explained
 from stages.lib.model import Compute, start
 from stages.lib.predictions import predictions
 from stages.lib.records import read_records
@@ -25,7 +26,8 @@ def predict(params: Params, calibration: In, test: In, base: In, adapter: In, tu
     tables = []
     for split, path in {"calibration": calibration, "test": test}.items():
         records = read_records(path)
-        scores = learner.scores(learner.encode(records["text"].tolist()))
+        with explained(PREDICTION):
+            scores = learner.scores(learner.encode(records["text"].tolist()))
         probabilities = softmax(scores.astype("float64"), axis=1)
         tables.append(
             predictions(records, probabilities, model="tuned", split=split, diagnoses=specification.diagnoses)

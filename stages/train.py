@@ -1,17 +1,24 @@
-"""Fine-tune: training and validation records and a base model in, a LoRA adapter and the curves out."""
+"""Fine-tune: training and validation records and a base model in, an adapter and the curves out."""
 
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from stages.lib.adapter import Specification, make_learner, save_adapter
-from stages.lib.learner import TrainParams, fit
+from stages.lib.adapter import Learner, Specification, make_learner, save_adapter
+from stages.lib.checkpoint import open_checkpoint
+from stages.lib.curves import shown
+from stages.lib.learner import TrainParams, best_epoch, fit
+from stages.lib.lineage import write_provenance
+from stages.lib.memory import TRAINING, explained
 from stages.lib.model import Compute, ModelParams, start
 from stages.lib.notes import Notes, longer
 from stages.lib.records import read_records
 from stages.lib.stage import In, Out, Strict, run
+from stages.lib.workers import start_workers
 
 
 class Params(Strict):
@@ -26,18 +33,32 @@ class Params(Strict):
     train: TrainParams
     """The fit."""
 
+    @model_validator(mode="after")
+    def _trainable(self) -> Self:
+        if self.model.quantisation and not self.train.lora:
+            raise ValueError("train.lora: null: quantised weights cannot train; set model.quantisation to null")
+        return self
+
 
 def train(params: Params, augmented: In, validation: In, base: In, adapter: Out, training: Out, losses: Out) -> None:
-    """Fine-tune a LoRA adapter for the objective on the training split; keep the best epoch on validation."""
+    """Fine-tune the base model for the objective on the training split; keep the best epoch on validation."""
     import pandas as pd
     import torch
 
     device = start(params.compute)
+    workers = start_workers(device)
     torch.manual_seed(params.seed)
     splits = {"train": read_records(augmented), "validation": read_records(validation)}
     diagnoses = sorted(splits["train"]["diagnosis"].unique())
     specification = Specification(objective=params.train.objective, diagnoses=diagnoses, model=params.model)
-    learner = make_learner(specification, base, lora=params.train.lora, compute=params.compute, device=device)
+    learner = make_learner(
+        specification,
+        base,
+        lora=params.train.lora,
+        compute=params.compute,
+        device=device,
+        gradient_checkpointing=params.train.gradient_checkpointing,
+    )
     notes = {
         name: Notes(
             learner.encode(records["text"].tolist()),
@@ -45,25 +66,39 @@ def train(params: Params, augmented: In, validation: In, base: In, adapter: Out,
         )
         for name, records in splits.items()
     }
-    history = fit(learner, notes, params.train, seed=params.seed)
+    checkpoint = open_checkpoint(params, [augmented, validation, base], stage="train", device=device)
+    with explained(TRAINING), shown() if workers.first else nullcontext() as curves:
+        history = fit(
+            learner, notes, params.train, seed=params.seed, workers=workers, checkpoint=checkpoint, curves=curves
+        )
 
     save_adapter(learner, specification, adapter)
+    write_provenance(adapter, inputs={"augmented": augmented, "validation": validation, "base": base}, params=params)
     pd.DataFrame(history).round(5).to_csv(losses, index=False)
-    best = min(history, key=lambda row: row["validation"])
-    summary = {
-        "objective": params.train.objective,
+    cut = sum(longer(splits["train"]["text"].tolist(), learner.tokenizer, max_length=params.model.max_length))
+    training.write_text(json.dumps(summary(learner, notes["train"], history, params.train, cut=cut), indent=2) + "\n")
+    if workers.first:
+        checkpoint.remove()
+
+
+def summary(
+    learner: Learner, notes: Notes, history: list[dict[str, float]], settings: TrainParams, *, cut: int
+) -> dict[str, str | float]:
+    """Return what metrics say of a fit: of its best epoch, and of all of it; `cut` is the number of cut notes."""
+    best = best_epoch(history, settings)
+    return {
+        "objective": settings.objective,
         "epochs": len(history),
+        "steps": history[-1]["steps"],
         "best_epoch": best["epoch"],
         "train_log_loss": round(best["train"], 5),
         "validation_log_loss": round(best["validation"], 5),
         "validation_accuracy": round(best["validation_accuracy"], 5),
+        "validation_macro_f1": round(best["validation_macro_f1"], 5),
         "trained_parameters": sum(weight.numel() for group in learner.weights() for weight in group),
-        "tokens_per_epoch": sum(map(len, notes["train"].tokens)),
-        "notes_cut": sum(
-            longer(splits["train"]["text"].tolist(), learner.tokenizer, max_length=params.model.max_length)
-        ),
+        "tokens_per_epoch": sum(map(len, notes.tokens)),
+        "notes_cut": cut,
     }
-    training.write_text(json.dumps(summary, indent=2) + "\n")
 
 
 if __name__ == "__main__":

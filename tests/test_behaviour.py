@@ -16,6 +16,7 @@ from stages.lib.model import Compute, ModelParams, start
 from stages.lib.notes import Notes
 from stages.lib.phi.engine import load_finder
 from stages.lib.phi.redaction import redact
+from stages.lib.workers import Workers
 
 ROOT = Path(__file__).parent.parent
 ONTOLOGY = ROOT / "tests/cases/scrub/one-patient-two-notes/given/data/ontology"
@@ -47,12 +48,12 @@ def model(tiny_model: Path, request: pytest.FixtureRequest) -> Model:
     specification = Specification(
         objective=request.param,
         diagnoses=["B", "M"],
-        model=ModelParams(layers=2, max_length=64, keep="start", prompt="{note}"),
+        model=ModelParams(layers=2, max_length=64, keep="start", prompt="{note}", quantisation=None),
     )
     learner = make_learner(specification, tiny_model, lora=settings.lora, compute=COMPUTE, device=start(COMPUTE))
     texts = [template.format(sign) for template in TEMPLATES for sign in SIGNS]
     notes = Notes(learner.encode(texts), [*SIGNS.values()] * len(TEMPLATES))
-    history = fit(learner, {"train": notes, "validation": notes}, settings, seed=1)
+    history = fit(learner, {"train": notes, "validation": notes}, settings, seed=1, workers=Workers(rank=0, count=1))
     learner.network.eval()
     return Model(learner, max(row["validation_accuracy"] for row in history))
 

@@ -1,12 +1,36 @@
-"""The benchmarks keep up with what they measure: each imports, and that of `validate` runs on a few records."""
+"""The benchmarks keep up with what they measure: each imports, and some run on a few records."""
 
 from __future__ import annotations
 
 import importlib
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from conftest import ROOT
+from tiny_models import save_model
+from toy_records import good_records
+
+from stages.lib.records import write_records
+
+
+@pytest.fixture
+def trainable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder, which is entered, with what the benchmarks of training and scoring read."""
+    save_model(tmp_path / "models/base", "llama", chat=True)
+    (tmp_path / "data/ontology").mkdir(parents=True)
+    (tmp_path / "data/ontology/phenotype.hpoa").write_text("ORPHA:324\tFabry disease\nORPHA:558\tMarfan syndrome\n")
+    for split in ("train", "test"):
+        write_records(good_records(30), tmp_path / f"data/{split}.parquet")
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["compute"] |= {"threads": 1, "batch_size": 4}
+    params["train"] |= {"batch_size": 4}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")))
@@ -24,3 +48,24 @@ def test_the_benchmark_of_validate_measures(tmp_path: Path, monkeypatch: pytest.
         seconds, processor, memory = benchmark.measured(work, tmp_path)
         assert min(seconds, processor, memory) > 0
     assert "phi_hits" in (tmp_path / "data_quality.json").read_text()
+
+
+@pytest.mark.parametrize("objective", ["classify", "generate"])
+@pytest.mark.usefixtures("trainable")
+def test_peers_train_as_this_project_does(objective: str) -> None:
+    benchmark = importlib.import_module("benchmarks.train")
+    peers = [name for name in benchmark.systems(objective) if name.endswith("our batches")]
+    options = Namespace(objective=objective, layers=2, precision="float32", steps=3, log=True)
+    ours = benchmark.measure("Differential", options)
+    assert len(ours["losses"]) == 3
+    assert min(ours["tokens_per_second"], ours["flops"], ours["memory_mib"]) > 0
+    for peer in peers:
+        assert benchmark.measure(peer, options)["losses"] == pytest.approx(ours["losses"], abs=1e-4)
+
+
+@pytest.mark.usefixtures("trainable")
+def test_the_benchmark_of_scoring_finds_both_ways_alike() -> None:
+    benchmark = importlib.import_module("benchmarks.score")
+    (row,) = benchmark.measure([2], notes=2, repeats=1, precision="float32")
+    assert row["labels"] == 2
+    assert row["largest_difference"] < 1e-3

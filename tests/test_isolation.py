@@ -165,6 +165,20 @@ def test_a_stage_dies_with_dvc_under_any_shell(toy: Path, shell: str) -> None:
     assert partials(toy) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a launcher that its parent is dead")
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_all_processes_of_a_launcher_die_with_dvc_under_any_shell(toy: Path, shell: str) -> None:
+    initialise(toy)
+    replace(toy / "stages/first.py", "run(first)", "run(first, several=True)")
+    replace(toy / "params.yaml", "pause: 0.0\nsecond", "pause: 60.0\nsecond")
+    launcher = f"{sys.executable} {Path(__file__).parent / 'launch.py'} 2"
+    assert interrupt(toy, "first", "dvc", SHELL=shell, DIFFERENTIAL_LAUNCHER=launcher)
+    replace(toy / "params.yaml", "pause: 60.0\nsecond", "pause: 0.0\nsecond")
+    dvc(toy, "repro", SHELL=shell, DIFFERENTIAL_LAUNCHER=launcher)
+    assert partials(toy) == []
+    assert not list((toy / ".dvc/tmp").glob("stage-first-?"))
+
+
 @pytest.mark.full
 def test_the_toy_recovers_from_kills_in_every_stage(toy: Path) -> None:
     initialise(toy)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from conftest import ROOT
 
 from stages.lib.adapter import Learner, LoraParams, Specification, make_learner
 from stages.lib.classifier import Classifier, embed
@@ -11,28 +13,19 @@ from stages.lib.learner import TrainParams, fit
 from stages.lib.model import Compute, ModelParams, load_tokenizer, load_trunk, start
 from stages.lib.notes import Notes, bucketed, longer, shorten, tokenize
 from stages.lib.stage import StageError
+from stages.lib.workers import Workers
 
 COMPUTE = Compute(device="cpu", precision="float32", threads=1, batch_size=4)
 TEXTS = ["fever", "a longer note on joint pain and rash", "cough", "", "headache for three days", "ö ü 漢字"]
 
 
-LORA = LoraParams(rank=2, alpha=4, dropout=0)
-SETTINGS = TrainParams(
-    objective="classify",
-    epochs=1,
-    patience=1,
-    batch_size=4,
-    learning_rate=0.01,
-    head_learning_rate=0.01,
-    weight_decay=0,
-    warmup=0,
-    label_smoothing=0,
-    lora=LORA,
-)
+LORA = LoraParams(rank=2, alpha=4, dropout=0, layers=None)
+CHANGES = {"epochs": 1, "patience": 1, "batch_size": 4, "learning_rate": 0.01, "label_smoothing": 0, "lora": LORA}
+SETTINGS = TrainParams.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text())["train"] | CHANGES)
 
 
 def classifier(base: Path, *, layers: int | None = 2) -> Learner:
-    model = ModelParams(layers=layers, max_length=32, keep="start", prompt="{note}")
+    model = ModelParams(layers=layers, max_length=32, keep="start", prompt="{note}", quantisation=None)
     specification = Specification(objective="classify", diagnoses=["a", "b", "c"], model=model)
     return make_learner(specification, base, lora=LORA, compute=COMPUTE, device=start(COMPUTE))
 
@@ -55,8 +48,8 @@ def test_a_loss_that_is_no_number_stops_with_what_to_change(tiny_model: Path) ->
     assert isinstance(learner, Classifier)
     learner.head.bias.data.fill_(float("nan"))
     notes = Notes(learner.encode(TEXTS), [0, 1, 2, 0, 1, 2])
-    with pytest.raises(StageError, match=r"the loss is not finite in epoch 1; lower train.learning_rate"):
-        fit(learner, {"train": notes, "validation": notes}, SETTINGS, seed=1)
+    with pytest.raises(StageError, match=r"the loss is not finite in step 1 \(epoch 1\); lower train.learning_rate"):
+        fit(learner, {"train": notes, "validation": notes}, SETTINGS, seed=1, workers=Workers(rank=0, count=1))
 
 
 def test_too_many_layers_name_the_parameter(tiny_model: Path) -> None:

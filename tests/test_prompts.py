@@ -13,7 +13,7 @@ from stages.lib.model import ModelParams, load_tokenizer
 from stages.lib.prompts import encode_labels, encode_prompts
 from stages.lib.stage import StageError
 
-MODEL = ModelParams(layers=None, max_length=8, keep="start", prompt="Note: {note} Diagnosis?")
+MODEL = ModelParams(layers=None, max_length=8, keep="start", prompt="Note: {note} Diagnosis?", quantisation=None)
 
 
 def tokenizer(folder: Path, *, chat: bool) -> Any:
@@ -68,7 +68,7 @@ def test_a_tokenizer_without_an_end_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prompt", ["no note", "{note} and {note}", ""])
 def test_a_prompt_without_one_place_for_the_note_is_refused(prompt: str) -> None:
     with pytest.raises(ValidationError, match=r"must have \{note\} once"):
-        ModelParams(layers=None, max_length=8, keep="start", prompt=prompt)
+        ModelParams(layers=None, max_length=8, keep="start", prompt=prompt, quantisation=None)
 
 
 def test_braces_in_a_note_are_text(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from toy_pipeline import body, dvc, environment, errors, initialise, make_toy, replace, run_stage
 
 FIRST, DVC, PARAMS = "stages/first.py", "dvc.yaml", "params.yaml"
+LAUNCH = str(Path(__file__).parent / "launch.py")
 
 
 @pytest.fixture
@@ -145,3 +146,89 @@ def test_an_unexpected_failure_shows_its_traceback_and_leaves_nothing(toy: Path)
     assert "Traceback" in done.stderr
     assert "ValueError: odd" in done.stderr
     assert sorted(path.name for path in (toy / "data").iterdir()) == ["cases.csv"]
+
+
+@pytest.fixture
+def launched(toy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a toy whose first stage may run in several processes, and does so in two."""
+    replace(toy / FIRST, "run(first)", "run(first, several=True)")
+    monkeypatch.setenv("DIFFERENTIAL_LAUNCHER", f"{sys.executable} {LAUNCH} 2")
+    return toy
+
+
+def test_of_several_processes_only_the_first_writes_and_logs(launched: Path) -> None:
+    body(
+        launched,
+        "import os\ndoubled.write_text(os.environ['RANK'])\ncounts.write_text('{}')\n"
+        "log.info('process %s', os.environ['RANK'])\nlog.error('seen of %s', os.environ['RANK'])",
+    )
+    done = run_stage(launched)
+    assert done.returncode == 0, done.stderr
+    assert (launched / "data/doubled.csv").read_text() == "0"
+    lines = sorted(done.stderr.splitlines())
+    assert lines[0] == "[first] in: data/cases.csv (21 bytes)"
+    assert lines[1].startswith("[first] out: data/doubled.csv (1 bytes), metrics/counts.json (2 bytes)")
+    assert lines[2:] == ["[first] process 0", "[first] seen of 0", "[first] seen of 1"]
+    assert [path for path in launched.rglob("*") if path.name.startswith((".partial-", "stage-first-"))] == []
+
+
+def test_a_stage_runs_under_a_launcher_by_hand_as_well(launched: Path) -> None:
+    command = [sys.executable, LAUNCH, "2", "-m", "stages.first"]
+    done = subprocess.run(command, cwd=launched, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == 3
+    assert (launched / "data/doubled.csv").read_text() == "id,count\na,2.0\nb,4.0\nc,6.0\n"
+
+
+@pytest.mark.parametrize("fails", ["0", "1", "01"])
+def test_an_error_of_any_process_is_one_line_and_ends_all(launched: Path, fails: str) -> None:
+    body(
+        launched,
+        "import os, time\nfrom stages.lib.stage import StageError\ncounts.write_text('half')\n"
+        f"if os.environ['RANK'] in {fails!r}:\n    raise StageError('cases: too few')\ntime.sleep(60)",
+    )
+    done = run_stage(launched)
+    assert errors(done) == ["cases: too few"]
+    assert set(done.stderr.splitlines()) <= {"[first] in: data/cases.csv (21 bytes)", "error: cases: too few"}
+    assert not (launched / "metrics/counts.json").exists()
+
+
+def test_an_unexpected_error_of_a_process_shows_its_traceback_and_ends_all(launched: Path) -> None:
+    body(launched, "import os, time\nif os.environ['RANK'] == '1':\n    raise ValueError('odd')\ntime.sleep(60)")
+    done = run_stage(launched)
+    assert done.returncode == 1
+    assert "ValueError: odd" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: DIFFERENTIAL_LAUNCHER: ")
+
+
+LAUNCHERS = [
+    # (the launcher, what the error says of it)
+    ("accelerat launch", "'accelerat launch': [Errno 2] No such file or directory: 'accelerat'; set it to a command"),
+    ("torchrun '", '"torchrun \'": No closing quotation; set it to a command'),
+    ("/", "'/': [Errno 13] Permission denied: '/'; set it to a command"),
+    (f"{sys.executable} -c 'raise SystemExit(3)'", "ended with 3; see above"),
+]
+
+
+@pytest.mark.parametrize(("command", "expected"), LAUNCHERS)
+def test_a_launcher_that_does_not_start_is_one_line(launched: Path, command: str, expected: str) -> None:
+    (found,) = errors(run_stage(launched, DIFFERENTIAL_LAUNCHER=command))
+    assert found.startswith("DIFFERENTIAL_LAUNCHER: ")
+    assert expected in found
+
+
+def test_a_wrong_parameter_is_known_before_the_launcher_starts(launched: Path) -> None:
+    replace(launched / PARAMS, "factor: 2.0", "factor: 99")
+    found = errors(run_stage(launched, DIFFERENTIAL_LAUNCHER="none"))
+    assert found == ["params.yaml: first.factor: 99: should be less than or equal to 10"]
+
+
+@pytest.mark.parametrize("changes", [{"DIFFERENTIAL_LAUNCHER": "  "}, {"DIFFERENTIAL_LAUNCHER": "", "RANK": "1"}])
+def test_without_a_launcher_a_stage_runs_alone(launched: Path, changes: dict[str, str]) -> None:
+    assert run_stage(launched, **changes).returncode == 0
+    assert (launched / "data/doubled.csv").exists()
+
+
+def test_a_stage_that_is_made_for_one_process_is_not_launched(launched: Path) -> None:
+    replace(launched / FIRST, "run(first, several=True)", "run(first)")
+    assert run_stage(launched, DIFFERENTIAL_LAUNCHER="none").returncode == 0

@@ -97,7 +97,7 @@ def test_a_large_tree_takes_fewer_prompts_at_once() -> None:
 
 def generator(base: Path, *, precision: str = "float32") -> Generator:
     compute = COMPUTE.model_copy(update={"precision": precision})
-    model = ModelParams(layers=None, max_length=32, keep="start", prompt="{note} Diagnosis?")
+    model = ModelParams(layers=None, max_length=32, keep="start", prompt="{note} Diagnosis?", quantisation=None)
     loaded = load_language_model(base, layers=None, key="key")
     made = make_generator(
         loaded, load_tokenizer(base), diagnoses=DIAGNOSES, model=model, compute=compute, device=start(compute)

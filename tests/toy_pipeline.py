@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-RUNNER = ["stage.py", "isolation.py", "params.py"]
+RUNNER = ["stage.py", "isolation.py", "launcher.py", "params.py"]
 
 
 def make_toy(workspace: Path) -> Path:

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
 from stages.lib.classifier import Classifier
 from stages.lib.generator import Generator, make_generator
+from stages.lib.lineage import read_origin
+from stages.lib.lora import LoraParams, adapted
+from stages.lib.memory import require_memory
 from stages.lib.model import (
     Compute,
     ModelParams,
-    freeze,
+    cast,
     load_language_model,
     load_tokenizer,
     load_trunk,
     longest_input,
+    quantised,
 )
 from stages.lib.stage import StageError, Strict
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase
+
+CHAT_TEMPLATE = "chat_template.jinja"  # of the tokenizer, as `generate` was trained with it
 
 Learner = Classifier | Generator
-
-
-class LoraParams(Strict):
-    """Low-rank adaptation of all linear layers (Hu et al. 2022, LoRA)."""
-
-    rank: int = Field(ge=1, le=1024)
-    """Rank of each update."""
-    alpha: int = Field(ge=1, le=4096)
-    """Scale of the update, divided by the rank."""
-    dropout: float = Field(ge=0, lt=1)
-    """Dropout before the update, as a share."""
 
 
 class Specification(Strict):
@@ -50,18 +45,35 @@ class Specification(Strict):
 
 
 def make_learner(
-    specification: Specification, base: Path, *, lora: LoraParams, compute: Compute, device: torch.device
+    specification: Specification,
+    base: Path,
+    *,
+    lora: LoraParams | None,
+    compute: Compute,
+    device: torch.device,
+    gradient_checkpointing: bool = False,
 ) -> Learner:
-    """Return a model with fresh LoRA weights, which change nothing yet; a head's first predictions are uniform."""
-    import warnings
+    """Return a model with fresh LoRA weights, which change nothing yet, or, with `lora` null, to be trained as a whole.
 
+    A head's first predictions are uniform. Raise StageError where the model and what is asked of it do not fit.
+    """
     import torch
-    from peft import LoraConfig, get_peft_model
 
-    warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")  # peft turns GPT-2's layers by itself
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear")
-    network = get_peft_model(_base_model(specification, base), config)
-    learner = _assemble(network, specification, base, compute=compute, device=device)
+    if specification.model.quantisation and not lora:
+        raise StageError(
+            "params.yaml: train.lora: null: quantised weights cannot train; set model.quantisation to null"
+        )
+    require_memory(base, specification.model, compute=compute, device=device, full=lora is None)
+    network = _base_model(specification, base, device=device)
+    if lora:
+        network = adapted(network, lora, name=read_origin(base).get("hub", base.name))
+    if gradient_checkpointing:
+        if not network.supports_gradient_checkpointing:
+            kind = network.config.model_type
+            raise StageError(f"params.yaml: train.gradient_checkpointing: true: {kind} models have none; set false")
+        network.activation_checkpointing_enable()
+        network.disable_input_require_grads()  # only reentrant checkpoints need it; frozen layers need no gradient
+    learner = _assemble(network, load_tokenizer(base), specification, compute=compute, device=device)
     if isinstance(learner, Classifier):
         torch.nn.init.zeros_(learner.head.weight)
         torch.nn.init.zeros_(learner.head.bias)
@@ -69,55 +81,84 @@ def make_learner(
 
 
 def save_adapter(learner: Learner, specification: Specification, adapter: Path) -> None:
-    """Write LoRA weights, the head if there is one, and the specification as safetensors and JSON."""
+    """Write LoRA or all weights, the head, chat template and specification, as safetensors and plain text."""
+    from peft import PeftModel
     from safetensors.torch import save_file
 
-    learner.network.save_pretrained(adapter, save_embedding_layers=False)
-    config = adapter / "adapter_config.json"  # peft writes sets, whose order changes from run to run
-    settings = {key: sorted(value) if key == "target_modules" else value for key, value in _read(config).items()}
-    config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    if isinstance(learner.network, PeftModel):
+        learner.network.save_pretrained(str(adapter), save_embedding_layers=False)
+        (adapter / "README.md").unlink(missing_ok=True)  # a model card to fill in, with the base model's folder in it
+        config = adapter / "adapter_config.json"  # peft writes sets, whose order changes from run to run
+        settings = {key: sorted(value) if key == "target_modules" else value for key, value in _read(config).items()}
+        config.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    else:
+        learner.network.save_pretrained(adapter)
     if isinstance(learner, Classifier):
         weights = {name: value.detach().cpu().contiguous() for name, value in learner.head.state_dict().items()}
         save_file(weights, adapter / "head.safetensors")
+    elif learner.tokenizer.chat_template:
+        (adapter / CHAT_TEMPLATE).write_bytes(learner.tokenizer.get_chat_template().encode())
     content = json.dumps(specification.model_dump(), indent=2, ensure_ascii=False)
     (adapter / "specification.json").write_text(f"{content}\n", encoding="utf-8")
 
 
 def load_learner(base: Path, adapter: Path, *, compute: Compute, device: torch.device) -> tuple[Learner, Specification]:
-    """Load for inference, LoRA merged in, what `save_adapter` wrote."""
+    """Load for inference what `save_adapter` wrote, LoRA merged in, but for quantised weights, which would round it."""
     from peft import PeftModel
     from safetensors.torch import load_file
 
     specification = Specification.model_validate(_read(adapter / "specification.json"))
-    network = PeftModel.from_pretrained(_base_model(specification, base), str(adapter)).merge_and_unload()
-    learner = _assemble(network, specification, base, compute=compute, device=device)
+    updates = (adapter / "adapter_model.safetensors").exists()
+    source = base if updates else adapter
+    require_memory(source, specification.model, compute=compute, device=device, full=False)
+    network = _base_model(specification, source, device=device)
+    if updates:
+        network = PeftModel.from_pretrained(network, str(adapter))
+        network = network if specification.model.quantisation else network.merge_and_unload()
+    network.eval().requires_grad_(False)
+    tokenizer = load_tokenizer(base)
+    template = adapter / CHAT_TEMPLATE
+    tokenizer.chat_template = template.read_bytes().decode() if template.exists() else None
+    learner = _assemble(network, tokenizer, specification, compute=compute, device=device)
     if isinstance(learner, Classifier):
         learner.head.load_state_dict(load_file(adapter / "head.safetensors"))
-    freeze(network, compute, device)
     return learner, specification
 
 
-def _base_model(specification: Specification, base: Path) -> Any:
+def _base_model(specification: Specification, folder: Path, *, device: torch.device) -> Any:
+    model = specification.model
+    options = quantised(model.quantisation, device)
     if specification.objective == "generate":
-        return load_language_model(base, layers=specification.model.layers, key="train.objective: generate")
-    return load_trunk(base, layers=specification.model.layers)
+        return load_language_model(folder, layers=model.layers, key="train.objective: generate", **options)
+    return load_trunk(folder, layers=model.layers, **options)
 
 
 def _assemble(
-    network: Any, specification: Specification, base: Path, *, compute: Compute, device: torch.device
+    network: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    specification: Specification,
+    *,
+    compute: Compute,
+    device: torch.device,
 ) -> Learner:
+    """Return the learner, its frozen weights in the configured precision on the device; until then all is float32."""
     import torch
 
-    tokenizer, model = load_tokenizer(base), specification.model
-    network = network.to(device)
+    model, diagnoses, there = specification.model, specification.diagnoses, network.device
+    if tokenizer.pad_token_id >= network.get_input_embeddings().num_embeddings:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token  # padding is masked: any token will do
     if specification.objective == "generate":
-        return make_generator(
-            network, tokenizer, diagnoses=specification.diagnoses, model=model, compute=compute, device=device
-        )
+        if not tokenizer.is_fast:
+            raise StageError(
+                "params.yaml: train.objective: generate: the tokenizer of the base model has no tokenizer.json, "
+                "which cutting a note needs; set classify"
+            )
+        generator = make_generator(network, tokenizer, diagnoses=diagnoses, model=model, compute=compute, device=there)
+        return replace(generator, network=cast(network, compute).to(device), device=device)
     if model.max_length > (limit := longest_input(network, tokenizer)):
         raise StageError(f"params.yaml: model.max_length: {model.max_length}: the base model reads {limit} tokens")
-    head = torch.nn.Linear(network.config.get_text_config().hidden_size, len(specification.diagnoses))
-    return Classifier(network, head.to(device), tokenizer, model, compute, device)
+    head = torch.nn.Linear(network.config.get_text_config().hidden_size, len(diagnoses)).to(device)
+    return Classifier(cast(network, compute).to(device), head, tokenizer, model, compute, device)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from stages.lib.attention import choose_attention
 from stages.lib.model import Compute, ModelParams, autocast
 from stages.lib.notes import Notes, forward_passes, pad, tokenize
+from stages.lib.trunk import Trunk, frozen_trunk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trunk, its head and what they need to read a note."""
+    """A network, its head and what they need to read a note."""
 
     network: Any
     head: torch.nn.Linear
@@ -25,6 +28,7 @@ class Classifier:
     model: ModelParams
     compute: Compute
     device: torch.device
+    trunk: Trunk | None = None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of notes."""
@@ -33,6 +37,14 @@ class Classifier:
     def weights(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
         """Return what is trained, in a fixed order: the adapter's weights and the head's."""
         return [weight for weight in self.network.parameters() if weight.requires_grad], list(self.head.parameters())
+
+    def prepare(self, train: Notes, validation: Notes) -> Classifier:
+        """Return the same learner, made fast for these notes: see `choose_attention` and `frozen_trunk`."""
+        tokens = [*train.tokens, *validation.tokens]
+        choose_attention(self.network, longest=max(map(len, tokens)), compute=self.compute, device=self.device)
+        pad_id = self.tokenizer.pad_token_id
+        found = frozen_trunk(self.network, tokens, pad_id=pad_id, compute=self.compute, device=self.device)
+        return replace(self, trunk=found)
 
     def loss(self, notes: Notes, rows: Sequence[int], *, smoothing: float) -> tuple[torch.Tensor, int]:
         """Return the sum of the rows' cross entropies, and by how many a step divides it."""
@@ -48,7 +60,8 @@ class Classifier:
         return forward_passes(tokens, self._logits, batch_size=self.compute.batch_size)
 
     def _logits(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
-        with autocast(self.compute, self.device):
+        skipped = self.trunk.skipped(tokens) if self.trunk else nullcontext()
+        with autocast(self.compute, self.device), skipped:
             states = pooled(self.network, pad(tokens, self.tokenizer.pad_token_id, self.device))
         logits: torch.Tensor = self.head(states)
         return logits

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from stages.lib.attention import choose_attention
 from stages.lib.model import Compute, ModelParams, autocast, longest_input
 from stages.lib.notes import Notes, forward_passes
 from stages.lib.prompts import encode_labels, encode_prompts
 from stages.lib.scoring import answer_logits, is_exact, label_tree, separate_scores, tree_scores
 from stages.lib.stage import StageError, log
+from stages.lib.trunk import Trunk, frozen_trunk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +34,7 @@ class Generator:
     one_pass: bool
     compute: Compute
     device: torch.device
+    trunk: Trunk | None = None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of prompts; raise StageError where one leaves no room for the longest label."""
@@ -47,17 +51,30 @@ class Generator:
         """Return what is trained, in a fixed order: the adapter's weights, and none of a head."""
         return [weight for weight in self.network.parameters() if weight.requires_grad], []
 
+    def prepare(self, train: Notes, _: Notes) -> Generator:
+        """Return the same learner, made fast for the training notes: see `choose_attention` and `frozen_trunk`."""
+        tokens = self._read(train, range(len(train.tokens)))
+        choose_attention(self.network, longest=max(map(len, tokens)), compute=self.compute, device=self.device)
+        pad_id = self.tokenizer.pad_token_id
+        found = frozen_trunk(self.network, tokens, pad_id=pad_id, compute=self.compute, device=self.device)
+        return replace(self, trunk=found)
+
     def loss(self, notes: Notes, rows: Sequence[int], *, smoothing: float) -> tuple[torch.Tensor, int]:
         """Return the sum of the cross entropies of the answers' tokens, and by how many a step divides it."""
         import torch
 
         prompts, answers = [notes.tokens[row] for row in rows], [self.labels[notes.targets[row]] for row in rows]
-        with autocast(self.compute, self.device):
+        skipped = self.trunk.skipped(self._read(notes, rows)) if self.trunk else nullcontext()
+        with autocast(self.compute, self.device), skipped:
             logits, tokens = answer_logits(
                 self.network, prompts, answers, pad_id=self.tokenizer.pad_token_id, device=self.device
             )
         total = torch.nn.functional.cross_entropy(logits, tokens, label_smoothing=smoothing, reduction="sum")
         return total, len(tokens)
+
+    def _read(self, notes: Notes, rows: Sequence[int]) -> list[list[int]]:
+        """Return what the network reads of rows in training: prompts, and answers but for the tokens that end them."""
+        return [[*notes.tokens[row], *self.labels[notes.targets[row]][:-1]] for row in rows]
 
     def scores(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
         """Return the log-likelihood of each label after each prompt, (prompts, labels), float32."""

@@ -30,6 +30,7 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 BY_ADDRESS = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getnameinfo": 0}
 BY_NAME = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
 
+RUNNER = "DIFFERENTIAL_RUNNER"  # the variable that tells the processes of a launcher which stage started it
 PR_SET_PDEATHSIG = 1
 ALMOST_FULL = 2**20  # bytes
 SHELLS = {"sh", "dash", "ash", "busybox", "bash", "ksh", "zsh", "fish"}
@@ -128,7 +129,7 @@ def _follow_parent() -> None:
 
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != ancestors[0]:
+        if os.getppid() != ancestors[0] or not _descends(int(os.environ.get(RUNNER, 0))):
             os.kill(os.getpid(), signal.SIGKILL)
     if sys.platform != "linux" or len(ancestors) > 1:
         threading.Thread(target=watch, daemon=True).start()
@@ -140,13 +141,25 @@ def _ancestors() -> tuple[int, ...]:
     bash and zsh make way for a single command; dash waits for it, and outlives a killed `dvc` with it.
     """
     parent = os.getppid()
+    name, grandparent = _look_up(parent)
+    return (parent, grandparent) if "DVC_STAGE" in os.environ and name in SHELLS else (parent,)
+
+
+def _descends(ancestor: int) -> bool:
+    """Tell whether `ancestor`, 0 for any, is above this process; a launcher that is killed early leaves orphans."""
+    process = os.getpid()
+    while process != ancestor and process:
+        process = _look_up(process)[1]
+    return process == ancestor
+
+
+def _look_up(process: int) -> tuple[str, int]:
+    """Return the name of a process and its parent, or nothing and 0 where there is no such process, or no Linux."""
     try:
-        name, _, state = Path(f"/proc/{parent}/stat").read_text().rpartition(")")
-    except OSError:  # no Linux, or the parent is gone
-        return (parent,)
-    if "DVC_STAGE" not in os.environ or name.partition("(")[2] not in SHELLS:
-        return (parent,)
-    return parent, int(state.split()[1])
+        name, _, state = Path(f"/proc/{process}/stat").read_text().rpartition(")")
+    except OSError:
+        return "", 0
+    return name.partition("(")[2], int(state.split()[1])
 
 
 def _is_loopback(host: str) -> bool:

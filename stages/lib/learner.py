@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from stages.lib.adapter import Learner, LoraParams
-from stages.lib.notes import Notes, bucketed
-from stages.lib.stage import StageError, Strict, log, progress
+from stages.lib.adapter import Learner
+from stages.lib.checkpoint import Checkpoint, Position
+from stages.lib.curves import Curves
+from stages.lib.lora import LoraParams
+from stages.lib.notes import Notes, bucketed, drawn_evenly
+from stages.lib.stage import StageError, Strict
+from stages.lib.step import Step, make_step
+from stages.lib.workers import Workers
 
 if TYPE_CHECKING:
     import torch
@@ -23,92 +29,153 @@ class TrainParams(Strict):
     """`classify`: a linear head over mean-pooled states; `generate`: a decoder answers with the diagnosis."""
     epochs: int = Field(ge=1, le=1000)
     """Most passes over the training split."""
+    steps: int | None = Field(ge=1, le=10_000_000)
+    """Most optimizer steps; null: as many as the epochs have."""
     patience: int = Field(ge=1, le=1000)
-    """Epochs without a better validation log loss before training stops."""
+    """Epochs without a better `monitor` before training stops."""
+    monitor: Literal["log_loss", "macro_f1"]
+    """Measure on the validation split that chooses the best epoch."""
     batch_size: int = Field(ge=1, le=4096)
-    """Notes per step."""
+    """Notes per optimizer step, over all workers."""
+    accumulation: int = Field(ge=1, le=4096)
+    """Parts of a batch that go through the model one after the other, to save memory; only rounding changes."""
+    balanced: bool
+    """Draw every diagnosis equally often, the notes of rare ones repeatedly; an epoch keeps its number of notes."""
     learning_rate: float = Field(gt=0, le=1)
-    """Peak learning rate of the LoRA weights."""
+    """Peak learning rate of the LoRA weights, or of all weights of the base model."""
     head_learning_rate: float = Field(gt=0, le=1)
     """Peak learning rate of the head of `classify`."""
     weight_decay: float = Field(ge=0, le=1)
     """AdamW's weight decay."""
     warmup: float = Field(ge=0, lt=1)
-    """Share of all steps over which the learning rate rises; it then falls linearly to 0."""
+    """Share of all steps over which the learning rates rise from 0."""
+    schedule: Literal["linear", "cosine", "constant"]
+    """After the warm-up: down to 0 in a line or in half a cosine wave, or not at all."""
+    max_gradient_norm: float = Field(gt=0, le=1e6)
+    """Longer gradients are scaled down to this norm (Pascanu et al. 2013)."""
     label_smoothing: float = Field(ge=0, lt=1)
     """Probability mass taken from the gold diagnosis, or token, and spread over all (Szegedy et al. 2016)."""
-    lora: LoraParams
-    """The adapter."""
+    gradient_checkpointing: bool
+    """Compute activations again in the backward pass instead of keeping them: less memory, more time."""
+    lora: LoraParams | None
+    """The adapter; null trains all weights."""
 
 
-def fit(learner: Learner, notes: dict[str, Notes], settings: TrainParams, *, seed: int) -> list[dict[str, float]]:
+def fit(
+    learner: Learner,
+    notes: dict[str, Notes],
+    settings: TrainParams,
+    *,
+    seed: int,
+    workers: Workers,
+    checkpoint: Checkpoint | None = None,
+    curves: Curves | None = None,
+) -> list[dict[str, float]]:
     """Train in place, leave the weights of the best epoch, and return a row per epoch, losses in nats per note.
 
     Of `generate`, the training loss is that of the answer's tokens, the validation loss that of the diagnosis among
-    all, as for `classify`. Raise StageError where the loss is no longer a number.
+    all, as for `classify`. Raise StageError where a loss is no longer a number.
     """
-    import torch
-
-    step = stepper(learner, settings, notes=len(notes["train"].tokens))
-    generator = torch.Generator().manual_seed(seed)
-    lengths = [len(ids) for ids in notes["train"].tokens]
-    weights = [weight for group in learner.weights() for weight in group]
-    history: list[dict[str, float]] = []
-    best: list[torch.Tensor] = []
-    for epoch in range(1, settings.epochs + 1):
-        learner.network.train()
-        batches = list(bucketed(lengths, settings.batch_size, generator=generator))
-        total = 0.0
-        for rows in progress(batches, description=f"epoch {epoch} of {settings.epochs}", total=len(batches)):
-            loss, count = learner.loss(notes["train"], rows, smoothing=settings.label_smoothing)
-            step(loss / count)
-            total += loss.item()
-        loss_of_validation, accuracy = _validate(learner, notes["validation"])
-        if not math.isfinite(total + loss_of_validation):
-            raise StageError(f"train: the loss is not finite in epoch {epoch}; lower train.learning_rate")
-        row = {"epoch": epoch, "train": total / len(lengths), "validation": loss_of_validation}
-        history.append(row | {"validation_accuracy": accuracy})
-        log.info("epoch %d: train %.3f, validation %.3f, validation accuracy %.3f", *history[-1].values())
-        leader = min(history, key=lambda row: row["validation"])["epoch"]
-        if leader == epoch:
-            best = [weight.detach().clone() for weight in weights]
-        elif epoch - leader >= settings.patience:
+    learner = learner.prepare(notes["train"], notes["validation"])
+    train, whole = notes["train"], settings.epochs * math.ceil(len(notes["train"].tokens) / settings.batch_size)
+    steps = min(whole, settings.steps or whole)
+    step = make_step(learner, settings, steps=steps, workers=workers)
+    at, best = checkpoint.resume(step, steps) if checkpoint else (Position(), [])
+    run = Run(step, steps, at, best, checkpoint, curves)
+    for epoch, batches in _epochs(train, settings, seed=seed):
+        if epoch < at.epoch:
+            continue
+        if at.steps == steps or _is_stale(at.history, settings):
             break
-    for weight, kept in zip(weights, best, strict=True):
+        learner.network.train()
+        for rows in batches[at.batches :][: steps - at.steps]:
+            run.take(train, rows)
+        learner.network.eval()
+        run.close(_validate(learner, notes["validation"], workers))
+    for weight, kept in zip(step.weights, run.best, strict=True):
         weight.data.copy_(kept)
-    return history
+    return at.history
 
 
-def stepper(learner: Learner, settings: TrainParams, *, notes: int) -> Callable[[torch.Tensor], None]:
-    """Return the function that takes one optimizer step down a loss; `notes` are those of an epoch."""
+@dataclass
+class Run:
+    """A run, how far it has come, and where that is kept and shown; `best` are the weights of the best epoch."""
+
+    step: Step
+    steps: int
+    at: Position
+    best: list[torch.Tensor]
+    checkpoint: Checkpoint | None
+    curves: Curves | None
+
+    def take(self, notes: Notes, rows: Sequence[int]) -> None:
+        """Take a step down the loss of the rows."""
+        loss, at = self.step(notes, rows), self.at
+        self._require_finite(loss, f"the loss is not finite in step {at.steps + 1} (epoch {at.epoch})")
+        at.advance(loss, notes=len(rows))
+        if self.curves:
+            tokens = sum(len(notes.tokens[row]) for row in rows)
+            self.curves.step(at.steps, self.steps, loss=loss / len(rows), tokens=tokens)
+        if self.checkpoint and self.checkpoint.due():
+            self.checkpoint.save(self.step, at, self.best)
+
+    def close(self, measured: dict[str, float]) -> None:
+        """End the epoch with what was measured on the validation split."""
+        self._require_finite(measured["validation"], f"the validation loss is not finite after epoch {self.at.epoch}")
+        row = self.at.next_epoch(measured)
+        if best_epoch(self.at.history, self.step.settings) is row:
+            self.best = [weight.detach().to("cpu", copy=True) for weight in self.step.weights]
+        if self.checkpoint:
+            self.checkpoint.save(self.step, self.at, self.best)
+        if self.curves:
+            self.curves.epoch(row)
+
+    def _require_finite(self, loss: float, reason: str) -> None:
+        if not math.isfinite(loss):
+            if self.checkpoint:
+                self.checkpoint.remove()
+            change = "lower train.learning_rate or train.max_gradient_norm, or set compute.precision to float32"
+            raise StageError(f"train: {reason}; {change}")
+
+
+def best_epoch(history: Sequence[dict[str, float]], settings: TrainParams) -> dict[str, float]:
+    """Return the row of the best epoch by the monitored measure, the first of equals."""
+    if settings.monitor == "macro_f1":
+        return max(history, key=lambda row: row["validation_macro_f1"])
+    return min(history, key=lambda row: row["validation"])
+
+
+def _epochs(notes: Notes, settings: TrainParams, *, seed: int) -> Iterator[tuple[int, list[list[int]]]]:
+    """Yield the number of each epoch and its batches of rows, whose order is a function of the seed alone."""
     import torch
-    from transformers import get_scheduler
 
-    adapted, head = learner.weights()
-    groups = [
-        {"params": adapted, "lr": settings.learning_rate},
-        {"params": head, "lr": settings.head_learning_rate},
-    ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-    steps = settings.epochs * math.ceil(notes / settings.batch_size)
-    schedule = get_scheduler("linear", optimizer, int(settings.warmup * steps), steps)
-
-    def step(loss: torch.Tensor) -> None:
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([*adapted, *head], 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-
-    return step
+    generator, lengths = torch.Generator().manual_seed(seed), [len(ids) for ids in notes.tokens]
+    for epoch in range(1, settings.epochs + 1):
+        rows = drawn_evenly(notes.targets, generator=generator) if settings.balanced else range(len(lengths))
+        yield epoch, list(bucketed(lengths, settings.batch_size, generator=generator, rows=rows))
 
 
-def _validate(learner: Learner, notes: Notes) -> tuple[float, float]:
-    """Return log loss of the diagnoses, and accuracy."""
+def _is_stale(history: Sequence[dict[str, float]], settings: TrainParams) -> bool:
+    return bool(history) and len(history) - best_epoch(history, settings)["epoch"] >= settings.patience
+
+
+def _validate(learner: Learner, notes: Notes, workers: Workers) -> dict[str, float]:
+    """Return log loss, accuracy and macro-averaged F1 of the diagnoses; every worker scores a share of the notes."""
     import numpy as np
+    import torch
     from scipy.special import log_softmax
+    from sklearn.metrics import f1_score
 
-    learner.network.eval()
-    scores = log_softmax(learner.scores(notes.tokens).astype("float64"), axis=1)
-    targets = np.array(notes.targets)
-    return float(-scores[np.arange(len(targets)), targets].mean()), float((scores.argmax(axis=1) == targets).mean())
+    own = workers.share(range(len(notes.tokens)))
+    longest = math.ceil(len(notes.tokens) / workers.count)  # shares of one size: a sharded model needs every worker
+    found = learner.scores([notes.tokens[row] for row in [*own, *[0] * (longest - len(own))]])[: len(own)]
+    scores = torch.zeros(len(notes.tokens), found.shape[1], device=learner.device)
+    scores[own] = torch.from_numpy(found).to(learner.device)
+    workers.sum([scores])
+    logs, targets = log_softmax(scores.cpu().numpy().astype("float64"), axis=1), np.array(notes.targets)
+    predicted = logs.argmax(axis=1)
+    return {
+        "validation": float(-logs[np.arange(len(targets)), targets].mean()),
+        "validation_accuracy": float((predicted == targets).mean()),
+        "validation_macro_f1": float(f1_score(targets, predicted, labels=np.unique(targets), average="macro")),
+    }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -47,18 +50,28 @@ class ModelParams(Strict):
     """The side of a longer note that is kept."""
     prompt: Prompt
     """What a language model is asked, for the objective generate; {note} stands for the note."""
+    quantisation: Literal[4, 8] | None
+    """Bits of the frozen weights under LoRA (4: NF4, 8: LLM.int8(), by bitsandbytes); null leaves them as they are."""
 
 
 def start(compute: Compute) -> torch.device:
-    """Set torch up for reproducible work, and return the device; raise StageError if it is not there."""
+    """Set torch up for reproducible work, and return the device; raise StageError where it or its type is missing."""
     import torch
 
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or cuBLAS is not deterministic, and torch refuses it
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # warns when imported, and at every product of 8 bits
     torch.set_num_threads(compute.threads)
     torch.use_deterministic_algorithms(True)
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     name = next(name for name, is_there in there.items() if is_there) if compute.device == "auto" else compute.device
     if not there[name]:
         raise StageError(f"params.yaml: compute.device: '{name}': this machine has none; set auto or cpu")
+    if (
+        name == "cuda"
+        and compute.precision == "bfloat16"
+        and not torch.cuda.is_bf16_supported(including_emulation=False)
+    ):
+        raise StageError("params.yaml: compute.precision: 'bfloat16': this GPU has none; set float32")
     log.info("computing on %s in %s", name, compute.precision)
     return torch.device(name)
 
@@ -75,18 +88,18 @@ def load_tokenizer(base: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_trunk(base: Path, *, layers: int | None) -> Any:
-    """Load the first `layers` layers in float32, without the language-model head."""
+def load_trunk(base: Path, *, layers: int | None, **options: Any) -> Any:
+    """Load the first `layers` layers in float32, without the language-model head; `options` come from `quantised`."""
     from transformers import AutoModel
 
-    trunk = _load(AutoModel, base, layers=layers)
+    trunk = _load(AutoModel, base, layers=layers, **options)
     if getattr(trunk, "pooler", None) is not None:  # BERT's, which mean pooling has no use for
         trunk.pooler = None
     return trunk
 
 
-def load_language_model(base: Path, *, layers: int | None, key: str) -> Any:
-    """Load the first `layers` layers in float32 under the language-model head.
+def load_language_model(base: Path, *, layers: int | None, key: str, **options: Any) -> Any:
+    """Load the first `layers` layers in float32 under the language-model head; `options` come from `quantised`.
 
     Raise StageError, naming the parameter `key`, where the base model is no decoder.
     """
@@ -97,7 +110,33 @@ def load_language_model(base: Path, *, layers: int | None, key: str) -> Any:
     # BERT is among the causal models too, for a use that its published weights were not trained for
     if kind not in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or kind in known.MODEL_FOR_MASKED_LM_MAPPING_NAMES:
         raise StageError(f"params.yaml: {key}: the base model ({kind}) is an encoder, which cannot generate")
-    return _load(AutoModelForCausalLM, base, layers=layers)
+    return _load(AutoModelForCausalLM, base, layers=layers, **options)
+
+
+def quantised(bits: Literal[4, 8] | None, device: torch.device) -> dict[str, Any]:
+    """Return what to load a model with for linear layers of so many bits on the device; nothing for null.
+
+    Raise StageError where the device cannot, or bitsandbytes is missing. 4: NF4, its scales quantised too (Dettmers et
+    al. 2023, QLoRA); 8: LLM.int8() (Dettmers et al. 2022), which also rounds what enters a layer.
+    """
+    if bits is None:
+        return {}
+    where = f"params.yaml: model.quantisation: {bits}"
+    if device.type not in {"cpu", "cuda"}:
+        raise StageError(f"{where}: not on {device.type}; set null, or compute.device to cuda or cpu")
+    if find_spec("bitsandbytes") is None:
+        raise StageError(f"{where}: needs the extra `gpu`: pip install 'bitsandbytes>=0.50'; or set null")
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=bits == 4,
+        load_in_8bit=bits == 8,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32,
+    )
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 def longest_input(network: Any, tokenizer: PreTrainedTokenizerBase) -> int:
@@ -114,30 +153,45 @@ def autocast(compute: Compute, device: torch.device) -> Any:
 
 
 def freeze(network: Any, compute: Compute, device: torch.device) -> Any:
-    """Return the model for inference on the device, linear layers cast once and not, as by autocast, at every batch."""
+    """Return the model for inference on the device, in the configured precision."""
+    network.eval().requires_grad_(False)
+    return cast(network, compute).to(device)
+
+
+def cast(network: Any, compute: Compute) -> Any:
+    """Cast frozen linear layers once and not, as autocast would, in every pass: the same numbers in half the memory."""
     import torch
 
-    network.eval().to(device)
-    if compute.precision == "bfloat16":
-        for module in network.modules():
-            if isinstance(module, torch.nn.Linear):  # new weights, for a head may share those of the embeddings
-                for name, weight in list(module.named_parameters(recurse=False)):
+    for module in network.modules() if compute.precision == "bfloat16" else []:
+        if hasattr(module, "compute_dtype"):  # of a quantised layer's products
+            module.compute_dtype = torch.bfloat16
+        if isinstance(module, torch.nn.Linear):  # new weights, for a head may share those of the embeddings
+            for name, weight in list(module.named_parameters(recurse=False)):
+                if weight.dtype == torch.float32 and not weight.requires_grad:
                     setattr(module, name, torch.nn.Parameter(weight.detach().to(torch.bfloat16), requires_grad=False))
     return network
 
 
-def _load(auto: Any, base: Path, *, layers: int | None) -> Any:
+def _load(auto: Any, base: Path, *, layers: int | None, **options: Any) -> Any:
     import warnings
 
     from transformers import AutoConfig
-    from transformers.utils import logging
+    from transformers.utils import logging as chatter
 
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")  # peft still asks by the old name
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    chatter.set_verbosity_error()  # type: ignore[no-untyped-call]
+    chatter.disable_progress_bar()  # type: ignore[no-untyped-call]
     config = AutoConfig.from_pretrained(base)
     available = config.get_text_config().num_hidden_layers
     if layers and layers > available:
         raise StageError(f"params.yaml: model.layers: {layers}: the base model has {available} layers")
-    return auto.from_pretrained(base, num_hidden_layers=layers or available, dtype="float32")
+    network = auto.from_pretrained(
+        base, num_hidden_layers=layers or available, dtype="float32", use_safetensors=True, **options
+    )
+    text = network.config.get_text_config()
+    if kinds := vars(text).get("layer_types"):  # one for each layer, or `save_pretrained` refuses the model
+        text.layer_types = kinds[: text.num_hidden_layers]
+    for module in network.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # repacks 4-bit weights so that no gradient passes them
+            module.support_avx512bf16_for_cpu = False
+    return network

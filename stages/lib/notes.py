@@ -59,7 +59,7 @@ def shorten(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, max_len
 def pad(tokens: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
     """Return `input_ids` and `attention_mask` of shape (notes, longest), the longest rounded up.
 
-    Few widths let the CPU's kernels be used again, and memory stays flat (benchmarks/train.py).
+    Few widths let the CPU's kernels be used again, and memory stays flat.
     """
     import torch
 
@@ -90,11 +90,31 @@ def forward_passes(
     return found
 
 
-def bucketed(lengths: Sequence[int], batch_size: int, *, generator: torch.Generator) -> Iterator[list[int]]:
-    """Yield one epoch of shuffled batches whose notes are of like length."""
+def drawn_evenly(targets: Sequence[int], *, generator: torch.Generator) -> list[int]:
+    """Return as many rows as there are targets: each target, and each row of one, as often as the others, to one."""
     import torch
 
-    shuffled = torch.randperm(len(lengths), generator=generator).tolist()
+    rows_of: dict[int, list[int]] = {}
+    for row, target in enumerate(targets):
+        rows_of.setdefault(target, []).append(row)
+    share, more = divmod(len(targets), len(rows_of))
+    drawn: list[int] = []
+    for place, index in enumerate(torch.randperm(len(rows_of), generator=generator).tolist()):
+        own = list(rows_of.values())[index]
+        times, rest = divmod(share + (place < more), len(own))
+        once_more = torch.randperm(len(own), generator=generator).tolist()[:rest]
+        drawn += own * times + [own[chosen] for chosen in once_more]
+    return drawn
+
+
+def bucketed(
+    lengths: Sequence[int], batch_size: int, *, generator: torch.Generator, rows: Sequence[int] | None = None
+) -> Iterator[list[int]]:
+    """Yield one epoch of shuffled batches whose notes are of like length: of `rows`, or of all notes."""
+    import torch
+
+    rows = range(len(lengths)) if rows is None else rows
+    shuffled = [rows[index] for index in torch.randperm(len(rows), generator=generator).tolist()]
     pool = batch_size * 16
     batches = []
     for first in range(0, len(shuffled), pool):

@@ -113,7 +113,7 @@ def answer_logits(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the logits before each token of each prompt's answer, (tokens, vocabulary), float32, and these tokens.
 
-    Nothing else goes through the head but other rows' columns of the same number.
+    Nothing else goes through the head, which is larger than many layers.
     """
     import torch
 
@@ -125,9 +125,13 @@ def answer_logits(
         for step, token in enumerate(answer)
     ]
     rows, columns, tokens = torch.tensor(spots, device=device).T
-    kept, place = columns.unique(return_inverse=True)
-    logits = network(**batch, use_cache=False, logits_to_keep=kept).logits
-    return logits[rows, place].float(), tokens
+    head = network.get_output_embeddings()
+    hook = head.register_forward_pre_hook(lambda _, states: states[0][rows, columns][None])
+    try:
+        logits = network(**batch, use_cache=False).logits
+    finally:
+        hook.remove()
+    return logits[0].float(), tokens
 
 
 def is_exact(network: Any, prompt: Sequence[int], labels: Sequence[Sequence[int]], *, device: torch.device) -> bool:

@@ -24,6 +24,7 @@ from stages.lib.isolation import (
     ran_out_of_space,
     refuse_network,
 )
+from stages.lib.launcher import discarded, error_lines, launch, launcher, rank
 from stages.lib.params import Strict, read_document, read_params, undeclared
 
 __all__ = ["In", "Out", "StageError", "Strict", "cache_folder", "log", "preflight", "progress", "run"]
@@ -44,19 +45,24 @@ class Entry:
     keys: tuple[str, ...]
 
 
-def run(stage: Callable[..., None], *, network: bool = False) -> None:
+def run(stage: Callable[..., None], *, network: bool = False, several: bool = False) -> None:
     """Run `stage` as dvc.yaml declares it; exit 1 with a line per error where a failure is expected.
 
-    Only with `network` may it connect to anything but loopback.
+    Only with `network` may it connect to anything but loopback, and only with `several` does it run in the processes of
+    the launcher that DIFFERENTIAL_LAUNCHER names: the first of them writes, the others compute with it.
     """
     die_with_parent()
     logging.basicConfig(level=logging.WARNING, format=f"[{stage.__name__}] %(message)s", stream=sys.stderr)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.ERROR if rank() else logging.INFO)
     os.environ.update(QUIET if network else QUIET | OFFLINE)
     refused = [] if network else refuse_network(stage.__name__)
     try:
         try:
-            _execute(stage, refused)
+            if several and (command := launcher()):
+                _bind(stage)  # what is wrong with the parameters is said once, and at once
+                launch(stage.__name__, command)
+            else:
+                _execute(stage, refused)
         except Exception as error:
             if refused:
                 raise StageError(refused[0]) from error
@@ -64,7 +70,7 @@ def run(stage: Callable[..., None], *, network: bool = False) -> None:
                 raise StageError(f"no space left on the disk of {Path.cwd()}: free some and run again") from error
             raise
     except StageError as error:
-        sys.exit(_lines(error))
+        sys.exit(error_lines(error))
 
 
 def preflight(params: str = "params.yaml") -> None:
@@ -86,7 +92,7 @@ def progress(items: Iterable[Item], *, description: str, total: int | None = Non
     """Iterate over `items`, with a bar on a terminal once the work has taken 5 s."""
     from tqdm import tqdm
 
-    yield from tqdm(items, desc=description, total=total, delay=5, disable=None, leave=False)
+    yield from tqdm(items, desc=description, total=total, delay=5, disable=rank() > 0 or None, leave=False)
 
 
 def cache_folder(*parts: str) -> Path:
@@ -101,6 +107,9 @@ def _execute(stage: Callable[..., None], refused: Sequence[str]) -> None:
     entry, arguments = _bind(stage)
     if missing := [str(path) for path in entry.inputs.values() if not path.exists()]:
         raise StageError(f"{entry.name}: missing input {', '.join(missing)}; run `dvc repro {entry.name}`")
+    if rank():
+        with discarded(entry.name, entry.outputs) as folder:
+            return stage(**arguments, **entry.inputs, **folder)
     with lock(entry.name):
         log.info("in: %s", _describe(entry.inputs))
         with published(entry.outputs) as partials:
@@ -179,14 +188,10 @@ def _size(path: Path) -> str:
     return f"{path.stat().st_size:,} bytes"
 
 
-def _lines(error: StageError) -> str:
-    return "\n".join(f"error: {line}" for line in str(error).splitlines())
-
-
 if __name__ == "__main__":
     from stages.lib import stage as runner  # the module that the stages import, not this __main__
 
     try:
         runner.preflight()
     except StageError as error:
-        sys.exit(_lines(error))
+        sys.exit(error_lines(error))

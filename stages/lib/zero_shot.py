@@ -45,7 +45,7 @@ def zero_shot(
     diagnoses = sorted(records["train"]["diagnosis"].unique())
     network = load_language_model(base, layers=None, key="baselines.zero_shot")
     network.to(device)
-    model = ModelParams(layers=None, max_length=settings.max_length, keep="start", prompt=prompt)
+    model = ModelParams(layers=None, max_length=settings.max_length, keep="start", prompt=prompt, quantisation=None)
     generator = make_generator(
         network, load_tokenizer(base), diagnoses=diagnoses, model=model, compute=compute, device=device
     )
