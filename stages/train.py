@@ -59,14 +59,13 @@ def train(params: Params, augmented: In, validation: In, base: In, adapter: Out,
         device=device,
         gradient_checkpointing=params.train.gradient_checkpointing,
     )
+    workers.prepare(learner.network)
     notes = {
-        name: Notes(
-            learner.encode(records["text"].tolist()),
-            [diagnoses.index(diagnosis) for diagnosis in records["diagnosis"]],
-        )
+        name: Notes(learner.encode(records["text"].tolist()), [diagnoses.index(found) for found in records["diagnosis"]])
         for name, records in splits.items()
     }
     checkpoint = open_checkpoint(params, [augmented, validation, base], stage="train", device=device)
+    workers.require_same(checkpoint.folder.name)
     with explained(TRAINING), shown() if workers.first else nullcontext() as curves:
         history = fit(
             learner, notes, params.train, seed=params.seed, workers=workers, checkpoint=checkpoint, curves=curves
@@ -76,7 +75,8 @@ def train(params: Params, augmented: In, validation: In, base: In, adapter: Out,
     write_provenance(adapter, inputs={"augmented": augmented, "validation": validation, "base": base}, params=params)
     pd.DataFrame(history).round(5).to_csv(losses, index=False)
     cut = sum(longer(splits["train"]["text"].tolist(), learner.tokenizer, max_length=params.model.max_length))
-    training.write_text(json.dumps(summary(learner, notes["train"], history, params.train, cut=cut), indent=2) + "\n")
+    found = summary(learner, notes["train"], history, params.train, cut=cut)
+    training.write_text(json.dumps(found, indent=2) + "\n")
     if workers.first:
         checkpoint.remove()
 
@@ -102,4 +102,4 @@ def summary(
 
 
 if __name__ == "__main__":
-    run(train)
+    run(train, several=True)
