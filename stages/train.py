@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,9 @@ from stages.lib.notes import Notes, longer
 from stages.lib.records import read_records
 from stages.lib.stage import In, Out, Strict, run
 from stages.lib.workers import start_workers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Params(Strict):
@@ -60,10 +63,7 @@ def train(params: Params, augmented: In, validation: In, base: In, adapter: Out,
         gradient_checkpointing=params.train.gradient_checkpointing,
     )
     workers.prepare(learner.network)
-    notes = {
-        name: Notes(learner.encode(records["text"].tolist()), [diagnoses.index(found) for found in records["diagnosis"]])
-        for name, records in splits.items()
-    }
+    notes = {name: read_notes(learner, records, diagnoses) for name, records in splits.items()}
     checkpoint = open_checkpoint(params, [augmented, validation, base], stage="train", device=device)
     workers.require_same(checkpoint.folder.name)
     with explained(TRAINING), shown() if workers.first else nullcontext() as curves:
@@ -79,6 +79,11 @@ def train(params: Params, augmented: In, validation: In, base: In, adapter: Out,
     training.write_text(json.dumps(found, indent=2) + "\n")
     if workers.first:
         checkpoint.remove()
+
+
+def read_notes(learner: Learner, records: pd.DataFrame, diagnoses: list[str]) -> Notes:
+    """Return the records' notes as the learner reads them, with their diagnoses' places in `diagnoses`."""
+    return Notes(learner.encode(records["text"].tolist()), [diagnoses.index(name) for name in records["diagnosis"]])
 
 
 def summary(
