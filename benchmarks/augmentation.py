@@ -25,11 +25,14 @@ from stages.augment import with_copies
 from stages.baselines import Params as Baselines
 from stages.lib.augmentation import AugmentParams
 from stages.lib.classifier import embed
-from stages.lib.metrics import Scores, bootstrap, fit_temperature, point_metrics
+from stages.lib.intervals import bootstrap
+from stages.lib.metrics import point_rates
 from stages.lib.model import freeze, load_tokenizer, load_trunk, start
 from stages.lib.notes import tokenize
 from stages.lib.params import read_params
 from stages.lib.records import independent_groups, read_records
+from stages.lib.scaling import fit_temperature
+from stages.lib.scores import Scores
 
 DATA, BASE = Path("data"), Path("models/base")
 HELD_OUT = ("validation", "test", "calibration")
@@ -79,7 +82,7 @@ def models(params: Baselines, *, probe: bool) -> dict[str, Fit]:
 
 def cells(found: Scores, none: Scores, *, seed: int) -> str:
     """Return accuracy and log loss, each with its gain and the gain's interval, as cells of a table."""
-    ours, theirs = point_metrics(found), point_metrics(none)
+    ours, theirs = point_rates(found), point_rates(none)
     drawn, base = (bootstrap(scores, resamples=RESAMPLES, seed=seed) for scores in (found, none))
     shown = list[str]()
     for name, factor, digits in (("accuracy", 100, 1), ("log_loss", 1, 3)):
@@ -106,8 +109,9 @@ def main() -> None:
     def scores(fit: Fit, records: pd.DataFrame) -> Mapping[str, Scores]:
         gold = [np.searchsorted(diagnoses, others["diagnosis"]) for others in held]
         *shown, fitted = map(Scores, fit(records, held), gold, groups)
-        temperature = fit_temperature(fitted.probabilities, fitted.gold)
-        return dict(zip(HELD_OUT, (found.tempered(temperature) for found in shown), strict=False))
+        scaling = fit_temperature(fitted.probabilities, fitted.gold)
+        scaled = (Scores(scaling.apply(found.probabilities), found.gold, found.groups) for found in shown)
+        return dict(zip(HELD_OUT, scaled, strict=False))
 
     none = {name: scores(fit, train) for name, fit in fits.items()}
     print(

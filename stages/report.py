@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from stages.lib.metrics import Intervals, read_intervals
+from stages.lib.intervals import Intervals, read_intervals
 from stages.lib.privacy import outcome, recall_by_class
 from stages.lib.stage import In, Out, run
 
@@ -34,6 +34,7 @@ def report(
     losses: In,
     evaluation: In,
     intervals: In,
+    comparisons: In,
     per_diagnosis: In,
     predictions: In,
     roc: In,
@@ -52,8 +53,8 @@ def report(
     sections = [
         "# Report",
         f"{results['test_cases']:,} test cases in {results['test_groups']:,} independent groups, "
-        f"{results['diagnoses']} diagnoses. " + verdict(bounds),
-        "## Models\n\n" + headline(results, bounds),
+        f"{results['diagnoses']} diagnoses. " + verdict(pd.read_csv(comparisons)),
+        "## Models\n\n" + headline(bounds),
         "Brackets hold the interval of a bootstrap over independent groups. Log loss, Brier score and the (debiased) "
         "calibration error are taken after temperature scaling on the calibration split.",
         "## Plots\n\n" + "\n".join(f"![{name}]({name}.png)" for name in ("roc", "reliability", "confusion", "losses")),
@@ -64,37 +65,39 @@ def report(
     (report / "report.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 
-def verdict(intervals: Intervals) -> str:
+def verdict(comparisons: pd.DataFrame) -> str:
     """Say in one sentence whether the tuned model beats TF-IDF, by the paired interval of the accuracy gain."""
-    gain = intervals["tuned - tfidf"]["accuracy"]
-    points = f"{100 * gain.value:+.1f} points of accuracy [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
-    if gain.low > 0:
+    found = comparisons.query("model == 'tuned' and baseline == 'tfidf' and metric == 'accuracy'")
+    gain, low, high = found[["gain", "low", "high"]].to_numpy()[0].tolist()
+    points = f"{100 * gain:+.1f} points of accuracy [{100 * low:+.1f}, {100 * high:+.1f}]"
+    if low > 0:
         return f"**The tuned LLM beats TF-IDF + logistic regression: {points}.**"
-    if gain.high < 0:
+    if high < 0:
         return f"**The tuned LLM loses to TF-IDF + logistic regression: {points}.**"
     return f"**The tuned LLM does not beat TF-IDF + logistic regression: {points}, an interval that includes 0.**"
 
 
-def headline(results: dict[str, Any], intervals: Intervals) -> str:
+def headline(intervals: Intervals) -> str:
     """Return the table of models, the tuned one first."""
 
     def cell(model: str, metric: str, scale: int, digits: int) -> str:
-        value, low, high = (f"{scale * number:.{digits}f}" for number in intervals[model][metric])
+        value, low, high = (f"{scale * number:.{digits}f}" for number in intervals[model][metric][:3])
         return f"{value} [{low}, {high}]"
 
+    most = max(found["cases"].value for found in intervals.values())
     rows = [
         [
-            f"{name}, {results[model]['cases']} cases" if "cases" in results[model] else name,
+            f"{name}, {cases:.0f} cases" if (cases := intervals[model]["cases"].value) < most else name,
             cell(model, "accuracy", 100, 1),
             cell(model, "top_3_accuracy", 100, 1),
             cell(model, "macro_f1", 100, 1),
-            f"{results[model]['macro_auc_roc']:.3f}",
+            f"{intervals[model]['macro_auc_roc'].value:.3f}",
             cell(model, "log_loss", 1, 2),
-            f"{results[model]['brier_score']:.3f}",
-            f"{results[model]['expected_calibration_error']:.3f}",
+            f"{intervals[model]['brier_score'].value:.3f}",
+            f"{intervals[model]['expected_calibration_error'].value:.3f}",
         ]
         for model, name in NAMES.items()
-        if model in results
+        if model in intervals
     ]
     columns = ["model", "accuracy %", "top-3 %", "macro-F1 %", "AUC-ROC", "log loss", "Brier", "calibration error"]
     return table(columns, rows)
@@ -104,7 +107,7 @@ def extremes(figures: pd.DataFrame, *, count: int = 5) -> str:
     """Return the diagnoses of lowest and highest F1."""
     tuned = figures[figures["model"] == "tuned"].sort_values(["f1", "diagnosis"])
     shown = tuned if len(tuned) <= 2 * count else tuned.iloc[[*range(count), *range(-count, 0)]]
-    columns = ["diagnosis", "precision", "recall", "f1", "cases"]
+    columns = ["diagnosis", "precision", "sensitivity", "f1", "cases"]
     rows = [[str(cell) for cell in row] for row in shown[columns].round(2).to_numpy()]
     return table(columns, rows)
 

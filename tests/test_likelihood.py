@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.lib import metrics
+from stages.lib.metrics import log_losses
 from stages.lib.phenotypes.cohort import Disease, read_cohort
 from stages.lib.phenotypes.likelihood import FindingModel, Rates, Scorer, fewer, posterior
 from stages.lib.phenotypes.world import make_model, note_words
+from stages.lib.reliability import expected_calibration_error
+from stages.lib.scores import Scores
 from tests.toy_sources import HPO, write_ontology
 
 
@@ -97,11 +99,11 @@ def test_the_posterior_is_calibrated_and_its_log_loss_is_its_entropy(ontology: P
     cases = draw_cases(model, 60)
     gold = cases["gold"].to_numpy()
     found = posterior(model, cases, prior=np.full(len(model.diseases), 1 / len(model.diseases)))
-    scores = metrics.Scores(found, gold, np.arange(len(gold)))
+    scores = Scores(found, gold, np.arange(len(gold)))
     right = (found.argmax(axis=1) == gold).astype(float)
-    assert metrics.expected_calibration_error(scores, seed=1) < 0.02
+    assert expected_calibration_error(scores, seed=1) < 0.02
     assert right.mean() == pytest.approx(found.max(axis=1).mean(), abs=4 * right.std() / len(gold) ** 0.5)
-    losses, entropy = metrics.log_losses(found, gold), -(found * np.log(found + 1e-300)).sum(axis=1)
+    losses, entropy = log_losses(found, gold), -(found * np.log(found + 1e-300)).sum(axis=1)
     assert losses.mean() == pytest.approx(entropy.mean(), abs=4 * losses.std() / len(gold) ** 0.5)
     assert 0.3 < right.mean() < 0.99  # neither trivial nor hopeless, or the test would show nothing
 

@@ -1,70 +1,36 @@
-"""Metrics of one model's probabilities: points, bootstrap intervals by group, calibration."""
+"""Metrics of one model's probabilities: a point each, over all diagnoses and by diagnosis."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from stages.lib.scores import Scores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     import numpy as np
+    import pandas as pd
 
-AVERAGED = {"top_3_accuracy": 3, "top_5_accuracy": 5}
-BINS = 10
-
-
-class Interval(NamedTuple):
-    """A metric's value and the bounds of its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-Intervals = Mapping[str, Mapping[str, Interval]]  # by model, or "model - other" for a paired gain, and metric
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Probabilities (records, diagnoses), gold indices (records) and group numbers (records)."""
-
-    probabilities: np.ndarray
-    gold: np.ndarray
-    groups: np.ndarray
-
-    def tempered(self, temperature: float) -> Scores:
-        """Return the scores with softmax(log p / temperature) for probabilities."""
-        return Scores(apply_temperature(self.probabilities, temperature), self.gold, self.groups)
-
-
-def fit_temperature(probabilities: np.ndarray, gold: np.ndarray) -> float:
-    """Return the temperature that minimises log loss (Guo et al. 2017, On calibration of modern neural networks)."""
-    from scipy.optimize import minimize_scalar
-
-    def loss(log_temperature: float) -> float:
-        scaled = apply_temperature(probabilities, float(2.0**log_temperature))
-        return float(log_losses(scaled, gold).mean())
-
-    return float(2.0 ** minimize_scalar(loss, bounds=(-6, 6), method="bounded").x)
-
-
-def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Return softmax(log p / temperature), (records, diagnoses)."""
-    import numpy as np
-    from scipy.special import softmax
-
-    scaled: np.ndarray = softmax(np.log(np.clip(probabilities, 1e-15, 1)) / temperature, axis=1)
-    return scaled
+TOP = {"top_3_accuracy": 3, "top_5_accuracy": 5}
+CURVE_POINTS = 101
+SMALLEST = 1e-15  # a probability of 0 counts as this in logarithms
 
 
 def log_losses(probabilities: np.ndarray, gold: np.ndarray) -> np.ndarray:
     """Return -log p(gold) of each record, natural logarithm."""
     import numpy as np
 
-    losses: np.ndarray = -np.log(np.clip(probabilities[np.arange(len(gold)), gold], 1e-15, 1))
+    losses: np.ndarray = -np.log(np.clip(probabilities[np.arange(len(gold)), gold], SMALLEST, 1))
     return losses
+
+
+def brier_scores(probabilities: np.ndarray, gold: np.ndarray) -> np.ndarray:
+    """Return the squared distance of each record's probabilities from the truth, 0 to 2 (Brier 1950)."""
+    import numpy as np
+
+    scores: np.ndarray = ((probabilities - np.eye(probabilities.shape[1])[gold]) ** 2).sum(axis=1)
+    return scores
 
 
 def gold_ranks(probabilities: np.ndarray, gold: np.ndarray) -> np.ndarray:
@@ -76,108 +42,101 @@ def gold_ranks(probabilities: np.ndarray, gold: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def point_metrics(scores: Scores) -> dict[str, float]:
-    """Return every headline metric; macro averages are over the diagnoses."""
-    import numpy as np
-    from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
-
-    gold, probabilities = scores.gold, scores.probabilities
-    classes = np.arange(probabilities.shape[1])
-    present = np.isin(classes, gold)
-    ranks = gold_ranks(probabilities, gold)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        gold, probabilities.argmax(axis=1), labels=classes[present], average="macro", zero_division=0
-    )
-    one_hot = gold[:, None] == classes
+def per_record(scores: Scores) -> dict[str, np.ndarray]:
+    """Return the metrics that are means over records, each with its value of every record."""
+    ranks = gold_ranks(scores.probabilities, scores.gold)
     return {
-        "accuracy": float((ranks == 1).mean()),
-        **{name: float((ranks <= k).mean()) for name, k in AVERAGED.items()},
-        "macro_precision": float(precision),
-        "macro_recall": float(recall),
-        "macro_f1": float(f1),
-        "macro_auc_roc": float(roc_auc_score(one_hot[:, present], probabilities[:, present], average="macro")),
-        "log_loss": float(log_losses(probabilities, gold).mean()),
-        "brier_score": float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
-    }
-
-
-def bootstrap(scores: Scores, *, resamples: int, seed: int) -> dict[str, np.ndarray]:
-    """Return each metric's values over resamples of whole groups (Field & Welsh 2007, clustered data).
-
-    Every metric here is a function of sums over records, so each resample is a product with the groups' sums. The same
-    seed draws the same groups, so that values of two models on the same records are paired.
-    """
-    import numpy as np
-
-    gold, probabilities = scores.gold, scores.probabilities
-    diagnoses = probabilities.shape[1]
-    ranks, predicted = gold_ranks(probabilities, gold), probabilities.argmax(axis=1)
-    one_hot, guessed = np.eye(diagnoses)[gold], np.eye(diagnoses)[predicted]
-    per_record = {
         "accuracy": ranks == 1,
-        **{name: ranks <= k for name, k in AVERAGED.items()},
-        "log_loss": log_losses(probabilities, gold),
-        "brier_score": ((probabilities - one_hot) ** 2).sum(axis=1),
+        **{name: ranks <= k for name, k in TOP.items()},
+        "mean_reciprocal_rank": 1 / ranks,
+        "log_loss": log_losses(scores.probabilities, scores.gold),
+        "brier_score": brier_scores(scores.probabilities, scores.gold),
     }
-    table = np.column_stack([np.ones(len(gold)), *per_record.values(), one_hot * guessed, one_hot, guessed])
-    _, group = np.unique(scores.groups, return_inverse=True)
-    sums = np.zeros((group.max() + 1, table.shape[1]))
-    np.add.at(sums, group, table)
-
-    generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples) @ sums
-    means = drawn[:, 1 : 1 + len(per_record)] / drawn[:, :1]
-    hits, actual, guesses = np.split(drawn[:, 1 + len(per_record) :], 3, axis=1)
-    f1 = np.divide(2 * hits, actual + guesses, out=np.zeros_like(hits), where=actual + guesses > 0)
-    macro_f1 = (f1 * (actual > 0)).sum(axis=1) / (actual > 0).sum(axis=1)
-    return dict(zip(per_record, means.T, strict=True)) | {"macro_f1": macro_f1}
 
 
-def reliability(scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean confidence, accuracy and size of ten equal-mass bins of the top diagnosis's probability."""
+def point_metrics(scores: Scores) -> dict[str, float]:
+    """Return every metric but those of calibration, NaN where one is not defined; macro averages are over diagnoses."""
+    return point_rates(scores) | {f"macro_{name}": mean_of_known(values) for name, values in areas(scores).items()}
+
+
+def point_rates(scores: Scores) -> dict[str, float]:
+    """Return the metrics that the bootstrap knows too; macro averages are over the diagnoses that the records have."""
+    import numpy as np
+    from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
+
+    gold, predicted = scores.gold, scores.predicted
+    classes = np.arange(scores.probabilities.shape[1])
+    points = {name: float(values.mean()) for name, values in per_record(scores).items()}
+    for average, labels in {"macro": np.unique(gold), "micro": classes, "weighted": classes}.items():
+        found = precision_recall_fscore_support(gold, predicted, labels=labels, average=average, zero_division=0)
+        points |= {f"{average}_{name}": float(found[i]) for i, name in enumerate(("precision", "recall", "f1"))}
+    points["balanced_accuracy"] = points["macro_recall"]
+    single = len(np.union1d(gold, predicted)) == 1
+    points["cohen_kappa"] = np.nan if single else float(cohen_kappa_score(gold, predicted))
+    return points
+
+
+def areas(scores: Scores) -> dict[str, np.ndarray]:
+    """Return the areas under each diagnosis's ROC and precision-recall curves against the rest, NaN where undefined."""
+    import numpy as np
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    def by_diagnosis(area: Callable[[np.ndarray, np.ndarray], float]) -> np.ndarray:
+        values = np.full(scores.probabilities.shape[1], np.nan)
+        for diagnosis in np.unique(scores.gold):
+            positive = scores.gold == diagnosis
+            if not positive.all():
+                values[diagnosis] = area(positive, scores.probabilities[:, diagnosis])
+        return values
+
+    return {"auc_roc": by_diagnosis(roc_auc_score), "auc_pr": by_diagnosis(average_precision_score)}
+
+
+def mean_of_known(values: np.ndarray) -> float:
+    """Return the mean of what is not NaN, NaN of nothing."""
     import numpy as np
 
-    confidence = scores.probabilities.max(axis=1)
-    right = scores.probabilities.argmax(axis=1) == scores.gold
-    bins = [part for part in np.array_split(np.argsort(confidence, kind="stable"), BINS) if len(part)]
-    return (
-        np.array([confidence[part].mean() for part in bins]),
-        np.array([right[part].mean() for part in bins]),
-        np.array([len(part) for part in bins]),
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def by_diagnosis(scores: Scores, model: str, diagnoses: Sequence[str]) -> pd.DataFrame:
+    """Return a row per diagnosis of a model: cases and what is measured of each, NaN where undefined."""
+    import numpy as np
+    import pandas as pd
+    from sklearn.metrics import multilabel_confusion_matrix, precision_recall_fscore_support
+
+    gold, predicted, labels = scores.gold, scores.predicted, np.arange(len(diagnoses))
+    precision, sensitivity, f1, cases = precision_recall_fscore_support(
+        gold, predicted, labels=labels, zero_division=np.nan
     )
+    true_negatives, false_positives = multilabel_confusion_matrix(gold, predicted, labels=labels)[:, 0].T
+    others = true_negatives + false_positives
+    figures = {
+        "model": model,
+        "diagnosis": list(diagnoses),
+        "cases": cases,
+        "precision": precision,
+        "sensitivity": sensitivity,
+        "specificity": np.divide(true_negatives, others, out=np.full(len(labels), np.nan), where=others > 0),
+        "f1": f1,
+    }
+    return pd.DataFrame(figures | areas(scores))
 
 
-def expected_calibration_error(scores: Scores, *, seed: int) -> float:
-    """Return the debiased top-label error over ten equal-mass bins.
-
-    The plug-in estimate is biased upwards by the noise of each bin's accuracy; that bias is estimated by redrawing the
-    accuracies (Kumar, Liang & Ma 2019, Verified uncertainty calibration, normal approximation) and taken off.
-    """
+def roc_curves(models: Mapping[str, Scores]) -> pd.DataFrame:
+    """Return each model's true positive rate, one-vs-rest curves averaged over the diagnoses at equal steps."""
     import numpy as np
+    import pandas as pd
+    from sklearn.metrics import roc_curve
 
-    confidence, accuracy, size = reliability(scores)
-    weight = size / size.sum()
-    plug_in = float((weight * np.abs(confidence - accuracy)).sum())
-    spread = np.sqrt(accuracy * (1 - accuracy) / size)
-    redrawn = np.random.default_rng(seed).normal(accuracy, spread, size=(1000, len(size)))
-    bias = float((weight * np.abs(confidence - redrawn)).sum(axis=1).mean()) - plug_in
-    return max(0.0, plug_in - bias)
-
-
-def write_intervals(intervals: Intervals, path: Path, *, digits: int) -> None:
-    """Write a row per model and metric."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["model", "metric", *Interval._fields])
-        for model, metrics in intervals.items():
-            writer.writerows([model, name, *(round(x, digits) for x in found)] for name, found in metrics.items())
-
-
-def read_intervals(path: Path) -> Intervals:
-    """Read what `write_intervals` wrote."""
-    intervals: dict[str, dict[str, Interval]] = {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            interval = Interval(*(float(row[field]) for field in Interval._fields))
-            intervals.setdefault(row["model"], {})[row["metric"]] = interval
-    return intervals
+    grid = np.linspace(0, 1, CURVE_POINTS)
+    columns = {"false_positive_rate": grid}
+    for model, scores in models.items():
+        curves = [
+            np.interp(grid, *roc_curve(scores.gold == diagnosis, scores.probabilities[:, diagnosis])[:2])
+            for diagnosis in np.unique(scores.gold)
+            if not (scores.gold == diagnosis).all()
+        ]
+        columns[model] = np.mean(curves, axis=0) if curves else np.full(len(grid), np.nan)
+    return pd.DataFrame(columns)

@@ -1,0 +1,118 @@
+"""Whom a model serves worse: metrics by group of patients, and the largest difference between groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stages.lib.intervals import bootstrap, interval
+from stages.lib.metrics import per_record
+from stages.lib.scores import Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pandas as pd
+
+FEWEST = 20  # cases of a group that is shown
+BANDS = {"0-17": 0, "18-39": 18, "40-64": 40, "65-89": 65, "90+": 90}  # by lowest age in years
+GAP = "gap"
+CROSSED = "sex \N{MULTIPLICATION SIGN} age band"
+SHOWN = ("accuracy", "macro_recall", "top_3_accuracy", "macro_f1", "log_loss", "brier_score")
+
+
+def age_bands(ages: pd.Series) -> pd.Series:
+    """Return the band of each age, missing where the age is."""
+    import pandas as pd
+
+    bands = pd.cut(ages, [*BANDS.values(), float("inf")], right=False, labels=list(BANDS))
+    return bands.astype("object").where(bands.notna(), None)
+
+
+def attributes(records: pd.DataFrame, families: Mapping[str, str]) -> pd.DataFrame:
+    """Return each record's groups, a column per attribute, "unknown" where a record does not say.
+
+    `families` gives the group of confusable diseases by diagnosis code, of simulated patients.
+    """
+    import pandas as pd
+
+    columns = {
+        "sex": records["sex"],
+        "age band": age_bands(records["age"]),
+        "source": records["source"],
+        "voice": records["voice"],
+    }
+    family = records["diagnosis_code"].map(dict(families)).where(records["source"] == "hpo")
+    columns |= {"diagnosis group": family} if family.notna().any() else {}
+    known = pd.DataFrame(columns).astype("object").fillna("unknown")
+    return known.assign(**{CROSSED: known["sex"] + ", " + known["age band"]})
+
+
+def by_subgroup(scores: Scores, groups: pd.DataFrame, *, resamples: int, confidence: float, seed: int) -> pd.DataFrame:
+    """Return a row per attribute, group of FEWEST cases at least, and metric; then the largest difference of each.
+
+    The interval of a difference is that of the two groups that are furthest apart, resampled together.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for attribute in groups:
+        sizes = groups[attribute].value_counts().to_dict()
+        names = sorted(name for name, size in sizes.items() if size >= FEWEST)
+        if not names:
+            continue
+        points = _points(scores, groups[attribute], names)
+        drawn = {
+            name: bootstrap(scores, resamples=resamples, seed=seed, rows=(groups[attribute] == name).to_numpy())
+            for name in names
+        }
+        for name in names:
+            for metric in SHOWN:
+                found = interval(points[name][metric], drawn[name][metric], confidence=confidence)
+                row = {"attribute": attribute, "group": name, "cases": sizes[name], "metric": metric}
+                rows.append(row | found._asdict())
+        for metric in SHOWN if len(names) > 1 else ():
+            least, *_, most = sorted(names, key=lambda name: points[name][metric])
+            gaps = drawn[most][metric] - drawn[least][metric]
+            found = interval(points[most][metric] - points[least][metric], gaps, confidence=confidence)
+            row = {"attribute": attribute, "group": GAP, "cases": sizes[most] + sizes[least], "metric": metric}
+            rows.append(row | found._asdict())
+    columns = ["attribute", "group", "cases", "metric", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def worst(table: pd.DataFrame, *, metric: str) -> tuple[str, float] | None:
+    """Return the name of the group with the lowest value, and that value; None where no group is shown."""
+    found = table[(table["metric"] == metric) & (table["group"] != GAP)]
+    if found.empty:
+        return None
+    attribute, group, value = found.sort_values("value", kind="stable")[["attribute", "group", "value"]].to_numpy()[0]
+    return f"{attribute}: {group}", float(value)
+
+
+def _points(scores: Scores, group: pd.Series, names: list[str]) -> dict[str, dict[str, float]]:
+    """Return the metrics of each group of `names`, by fairlearn (Weerts et al. 2023, JMLR 24:257)."""
+    import numpy as np
+    from fairlearn.metrics import MetricFrame  # type: ignore[import-untyped]
+    from sklearn.metrics import f1_score, recall_score
+
+    def mean(gold: np.ndarray, predicted: np.ndarray, values: np.ndarray) -> float:
+        return float(values.mean())
+
+    def recall(gold: np.ndarray, predicted: np.ndarray) -> float:
+        return float(recall_score(gold, predicted, labels=np.unique(gold), average="macro", zero_division=0))
+
+    def f1(gold: np.ndarray, predicted: np.ndarray) -> float:
+        return float(f1_score(gold, predicted, labels=np.unique(gold), average="macro", zero_division=0))
+
+    rows = group.isin(names).to_numpy()
+    values = {name: found[rows] for name, found in per_record(scores).items() if name in SHOWN}
+    frame = MetricFrame(
+        metrics={"macro_recall": recall, "macro_f1": f1} | dict.fromkeys(values, mean),
+        y_true=scores.gold[rows],
+        y_pred=scores.predicted[rows],
+        sensitive_features=group[rows].to_numpy(),
+        sample_params={name: {"values": found} for name, found in values.items()},
+    )
+    by_group: dict[str, dict[str, float]] = frame.by_group.to_dict(orient="index")
+    return by_group

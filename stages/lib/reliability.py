@@ -1,0 +1,97 @@
+"""How far confidence is from accuracy: bins, the debiased calibration error, and what chance alone would give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stages.lib.scores import Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pandas as pd
+
+BINS = 10
+REDRAWN = 1000
+NULL_QUANTILE = 0.95
+
+
+def reliability(scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean confidence, accuracy and size of ten equal-mass bins of the top diagnosis's probability."""
+    import numpy as np
+
+    confidence = scores.confidence
+    right = scores.predicted == scores.gold
+    bins = _bins(confidence)
+    return (
+        np.array([confidence[part].mean() for part in bins]),
+        np.array([right[part].mean() for part in bins]),
+        np.array([len(part) for part in bins]),
+    )
+
+
+def bins(states: Mapping[str, Mapping[str, Scores]]) -> pd.DataFrame:
+    """Return confidence and accuracy of each bin, by state (raw, calibrated) and model."""
+    import pandas as pd
+
+    columns = {}
+    for state, models in states.items():
+        for model, scores in models.items():
+            confidence, accuracy, _ = reliability(scores)
+            columns[f"{model}_{state}_confidence"] = pd.Series(confidence)
+            columns[f"{model}_{state}_accuracy"] = pd.Series(accuracy)
+    return pd.DataFrame(columns)
+
+
+def expected_calibration_error(scores: Scores, *, seed: int) -> float:
+    """Return the debiased top-label error over ten equal-mass bins.
+
+    The plug-in estimate is biased upwards by the noise of each bin's accuracy; that bias is estimated by redrawing the
+    accuracies (Kumar, Liang & Ma 2019, Verified uncertainty calibration, normal approximation) and taken off.
+    """
+    confidence, accuracy, size = reliability(scores)
+    return float(_debiased(confidence, accuracy[None], size, seed=seed)[0])
+
+
+def calibration_error_by_chance(scores: Scores, *, seed: int) -> float:
+    """Return the 95 % quantile of the debiased error, were the model perfectly calibrated.
+
+    Labels are redrawn from the probabilities (consistency resampling, Bröcker & Smith 2007): the first diagnosis is
+    right as often as its probability says.
+    """
+    import numpy as np
+
+    confidence = scores.confidence
+    parts = _bins(confidence)
+    size = np.array([len(part) for part in parts])
+    generator = np.random.default_rng(seed)
+    accuracy = np.column_stack(
+        [(generator.random((REDRAWN, len(part))) < confidence[part]).mean(axis=1) for part in parts]
+    )
+    means = np.array([confidence[part].mean() for part in parts])
+    return float(np.quantile(_debiased(means, accuracy, size, seed=seed), NULL_QUANTILE))
+
+
+def _debiased(confidence: np.ndarray, accuracy: np.ndarray, size: np.ndarray, *, seed: int) -> np.ndarray:
+    """Return the error of each row of accuracies, (models, bins)."""
+    import numpy as np
+
+    weight = size / size.sum()
+    plug_in = np.abs(confidence - accuracy) @ weight
+    spread = np.sqrt(accuracy * (1 - accuracy) / size)
+    noise = np.random.default_rng(seed).normal(size=(REDRAWN, len(size)))
+    bias = np.array(
+        [
+            (np.abs(confidence - middle - noise * width) @ weight).mean()
+            for middle, width in zip(accuracy, spread, strict=True)
+        ]
+    )
+    error: np.ndarray = np.maximum(0.0, 2 * plug_in - bias)
+    return error
+
+
+def _bins(confidence: np.ndarray) -> list[np.ndarray]:
+    import numpy as np
+
+    return [part for part in np.array_split(np.argsort(confidence, kind="stable"), BINS) if len(part)]
