@@ -34,12 +34,11 @@ def verify(revision: str, stages: Sequence[str]) -> list[str]:
             raise StageError("\n".join([*wrong, f"{commit[:7]} is not what was run; run `dvc repro` and commit"]))
         again = rerun(clone, stages)
         differing = list(differences(committed, again, clone, commit))
+        reasons = machine(clone / "requirements.lock") if differing else []
     count, of = sum(len(stage.get("outs", [])) for stage in again.values()), f"dvc.lock at {commit[:7]}"
     if differing:
-        head = (
-            f"not reproduced: {len(differing)} of {count} outputs differ from {of}; those further down may follow from"
-        )
-        raise StageError("\n".join([*differing, f"{head} the first", *machine(clone / "requirements.lock")]))
+        head = f"not reproduced: {len(differing)} of {count} outputs differ from {of}; later ones may follow from the first"
+        raise StageError("\n".join([*differing, head, *reasons]))
     return [f"reproduced: {count} outputs of {len(again)} stages are those of {of}"]
 
 
