@@ -78,6 +78,8 @@ def test_a_deviation_counts_the_values_and_shows_numbers_only() -> None:
 
 def test_what_this_machine_may_have_to_do_with_it_is_named(tmp_path: Path) -> None:
     locked = tmp_path / "requirements.lock"
-    locked.write_text(f"pyyaml=={yaml.__version__}\nnumpy==0.1 ; python_version > '3'\nnot-installed==1\n")
+    locked.write_text(
+        f"# by pip-compile\n\npyyaml=={yaml.__version__}\nnumpy==0.1 ; python_version > '3'\nnot-installed==1\n"
+    )
     assert list(not_as_locked(locked)) == [f"numpy {version('numpy')} instead of 0.1"]
     assert "with kernels for" in machine(locked)[0]

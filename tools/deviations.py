@@ -74,6 +74,8 @@ def machine(locked: Path) -> list[str]:
 def not_as_locked(locked: Path) -> Iterator[str]:
     """Yield the installed packages whose version is not the locked one."""
     for line in locked.read_text().splitlines():
+        if "==" not in line:
+            continue
         name, _, wanted = line.partition(" ;")[0].partition("==")
         try:
             here = version(name).partition("+")[0]  # a build's own suffix says what it was built for

@@ -37,7 +37,7 @@ def verify(revision: str, stages: Sequence[str]) -> list[str]:
         reasons = machine(clone / "requirements.lock") if differing else []
     count, of = sum(len(stage.get("outs", [])) for stage in again.values()), f"dvc.lock at {commit[:7]}"
     if differing:
-        head = f"not reproduced: {len(differing)} of {count} outputs differ from {of}; later ones may follow from the first"
+        head = f"not reproduced: {len(differing)} of {count} outputs differ from {of}; look at the first"
         raise StageError("\n".join([*differing, head, *reasons]))
     return [f"reproduced: {count} outputs of {len(again)} stages are those of {of}"]
 
