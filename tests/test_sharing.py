@@ -30,6 +30,17 @@ def test_what_is_not_yet_scrubbed_is_never_pushed_and_all_else_is() -> None:
     assert set(shared(PIPELINE["stages"])) == cached(*PIPELINE["stages"]) - (cached(*BEFORE_SCRUBBING) - PINNED)
 
 
+def test_a_pull_leaves_alone_what_git_has_what_is_never_pushed_and_what_has_its_own_remote() -> None:
+    outputs = [
+        "a",
+        {"b": {"cache": False}},
+        {"c": {"push": False}},
+        {"d": {"remote": "restricted"}},
+        {"e": {"desc": ""}},
+    ]
+    assert shared({"stage": {"outs": outputs, "metrics": ["f"]}}) == ["a", "e", "f"]
+
+
 def test_no_output_names_a_remote_that_a_clone_may_lack() -> None:
     outputs = [item for stage in PIPELINE["stages"].values() for item in stage.get("outs", [])]
     assert [item for item in outputs if isinstance(item, dict) and "remote" in next(iter(item.values()))] == []

@@ -26,14 +26,14 @@ def pull() -> None:
 
 
 def shared(stages: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the outputs that a remote is to have: those in DVC's cache that are not declared `push: false`."""
+    """Return the outputs that all share: in DVC's cache, not `push: false`, and with no remote of their own."""
     items = [item for stage in stages.values() for kind in ("outs", "metrics", "plots") for item in stage.get(kind, [])]
     options = [item if isinstance(item, dict) else {item: {}} for item in items]
     return [
         path
         for item in options
         for path, chosen in item.items()
-        if chosen.get("cache", True) and chosen.get("push", True)
+        if chosen.get("cache", True) and chosen.get("push", True) and "remote" not in chosen
     ]
 
 
