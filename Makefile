@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup repro test test-full check profile lock
+.PHONY: help setup repro pull verify test test-full check profile lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,12 @@ setup: .venv/installed ## Make .venv with the locked packages
 repro: setup ## Check the parameters, then run the pipeline
 	@python -m stages.lib.stage
 	dvc repro
+
+pull: setup ## Bring what the commit shares from its remote, whole and checked
+	@python -m tools.pull
+
+verify: setup ## Run the last commit again, from nothing, and compare every output with dvc.lock
+	@python -m tools.verify
 
 test: setup ## Run the tests that take minutes
 	python -m pytest -m "not full"

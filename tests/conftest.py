@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from tiny_models import save_model
+from toy_pipeline import make_repository
 
 ROOT = Path(__file__).parent.parent
 TINY_LAYERS = 3
@@ -69,6 +70,18 @@ def make_workspace(tiny_model: Path, ner_models: Path) -> Callable[[Path], Path]
 def workspace(tmp_path: Path, make_workspace: Callable[[Path], Path]) -> Path:
     """Return a fresh workspace of the tiny pipeline."""
     return make_workspace(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the toy pipeline of two stages, run and committed; not to be changed."""
+    return make_repository(tmp_path_factory.mktemp("committed") / "toy")
+
+
+@pytest.fixture
+def repository(committed: Path, tmp_path: Path) -> Path:
+    """Return a copy of the toy pipeline, run and committed."""
+    return shutil.copytree(committed, tmp_path / "repository")
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def make_toy(workspace: Path) -> Path:
 
 def initialise(workspace: Path) -> Path:
     """Make `workspace` a repository of git and DVC, and return it."""
-    subprocess.run(["git", "init", "--quiet"], cwd=workspace, check=True)
+    subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=workspace, check=True)
     dvc(workspace, "init", "--quiet", "--force")
     shutil.copy(ROOT / ".dvc/config", workspace / ".dvc")
     return workspace
@@ -46,6 +46,35 @@ def dvc(workspace: Path, *arguments: str, **changes: str) -> subprocess.Complete
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def git(workspace: Path, *arguments: str, code: int = 0) -> str:
+    """Run a git command that ends with `code`, as somebody, and return what it printed."""
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments]
+    done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def run_tool(workspace: Path, name: str, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m tools.NAME` and return it, with its output, however it ended."""
+    command = [sys.executable, "-m", f"tools.{name}", *arguments]
+    return subprocess.run(
+        command, cwd=workspace, env=environment(**changes), capture_output=True, text=True, check=False
+    )
+
+
+def make_repository(workspace: Path) -> Path:
+    """Lay the toy out with the tools, run it, commit it, and return it."""
+    initialise(make_toy(workspace))
+    shutil.copytree(ROOT / "tools", workspace / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (".gitattributes", "requirements.lock"):
+        shutil.copy(ROOT / name, workspace)
+    dvc(workspace, "repro")
+    git(workspace, "add", "--all")
+    git(workspace, "add", "--force", "data/cases.csv")
+    git(workspace, "commit", "--quiet", "--message", "run")
+    return workspace
 
 
 def run_stage(workspace: Path, name: str = "first", **changes: str) -> subprocess.CompletedProcess[str]:
