@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from stages.lib.phi import ner
 from stages.lib.phi.engine import Finder, load_finder
+from stages.lib.phi.eponyms import is_eponym
 from stages.lib.phi.lexicon import English, Lexicon, Ontology, read_ontology
 from stages.lib.phi.redaction import redact
 from stages.lib.phi.safeguards import is_clinical, may_hold_phi
@@ -159,6 +160,18 @@ def test_a_name_grows_by_its_initials_and_a_finding_between_does_not_keep_it(fin
         ("Blood cultures grew Clostridioides difficile.", True),
         ("Today Cr 2.1 and Hb 9.8.", True),
         ("Mr Lasix has fever.", False),
+        # signs and scores after two people, joined by "and"; a grade; a measured test; what is compared
+        ("The Rinne and Weber tests were normal.", True),
+        ("A Bosniak IIF lesion, a Gleason 4+3.", True),
+        ("Mantoux of 12 mm in a man with fever.", True),
+        ("Is Nexplanon or medroxyprogesterone safe?", True),
+        ("Smoke in the Pacific Northwest and fever in Black patients.", True),
+        ("Is Ramadan fasting safe?", True),
+        # the same words as names of people, and a verb before a finding
+        ("Mr Weber and Mr Rinne have fever.", False),
+        ("John Hartwell III has fever.", False),
+        ("Mr Black, patients of Dr. White", False),
+        ("Halvorsen developed severe pain.", False),
     ],
 )
 def test_common_knowledge_stays_and_the_place_of_treatment_goes(finder: Finder, text: str, stays: bool) -> None:
@@ -207,6 +220,22 @@ def test_words_of_the_ontology_are_those_in_lower_case_and_whole_labels() -> Non
 def test_without_the_ontology_nothing_is_read(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"hp\.obo: missing"):
         read_ontology(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("before", "found", "after", "stays"),
+    [
+        ("", "Osgood-Schlatter", " at 13", True),
+        ("with ", "Osgood", "-Schlatter at 13", True),  # NER found the first name alone
+        ("", "Loeys vs Marfan", " in a tall man", True),
+        ("seen by ", "Osgood", " at 13", False),
+        ("", "Osgood-Halvorsen", " at 13", False),
+    ],
+)
+def test_names_that_the_ontology_joins_by_a_hyphen_stay(before: str, found: str, after: str, stays: bool) -> None:
+    ontology = Ontology(frozenset(), frozenset({("osgood", "schlatter")}))
+    lexicon = Lexicon([], english=English(frozenset(), frozenset()), ontology=ontology)
+    assert is_eponym(found, before=before, after=after, lexicon=lexicon) is stays
 
 
 def test_a_vocabulary_without_vectors_goes_by_the_lists() -> None:

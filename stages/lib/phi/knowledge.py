@@ -59,15 +59,53 @@ BRAND = (
     "cialis flomax avodart proscar detrol myrbetriq tysabri ocrevus gilenya tecfidera copaxone avonex aubagio kesimpta "
     "aimovig ajovy emgality imitrex maxalt nurtec ubrelvy coumadin lovenox heparin benadryl sudafed mucinex robitussin "
     "pepto tums imodium miralax senokot colace dulcolax zika ebola covid takotsubo medicare medicaid uptodate pubmed "
-    "medline embase mdcalc"
+    "medline embase mdcalc holter doppler "
+    "leqembi kisunla aduhelm repatha praluent leqvio nexletol kerendia verquvo corlanor multaq ranexa tikosyn betapace "
+    "cardizem bystolic edarbi exforge hyzaar micardis atacand lotrel briviact vimpat xcopri fycompa onfi banzel "
+    "epidiolex spravato caplyta vraylar rexulti auvelity trintellix viibryd pristiq qulipta vyepti reyvow belsomra "
+    "dayvigo buspar remeron sinemet mirapex requip azilect nuplazid ingrezza austedo aricept namenda provigil nuvigil "
+    "xyrem intuniv chantix antabuse sublocade subutex zubsolv dilaudid duragesic lidoderm voltaren rybelsus saxenda "
+    "qsymia contrave basaglar semglee dexcom omnipod nexplanon mirena liletta paragard nuvaring premarin cytomel breo "
+    "trelegy anoro dulera qvar pulmicort asmanex tezspire kalydeco trikafta ofev esbriet opsumit uptravi adempas "
+    "tracleer revatio tyvaso orencia actemra kevzara simponi cimzia taltz tremfya bimzelx entyvio zeposia benlysta "
+    "saphnelo krystexxa uloric kisqali verzenio enhertu kadcyla perjeta trodelvy tukysa piqray faslodex arimidex "
+    "femara zejula erleada nubeqa lupron orgovyx pluvicto sutent votrient inlyta cabometyx lenvima nexavar cyramza "
+    "erbitux vectibix libtayo bavencio adcetris venclexta calquence brukinsa jakafi velcade kyprolis darzalex pomalyst "
+    "ninlaro yescarta kymriah blincyto vidaza tasigna sprycel neulasta neupogen procrit aranesp injectafer venofer "
+    "nplate promacta soliris ultomiris hemlibra xofluza isentress tivicay triumeq dovato cabenuva symtuza vosevi "
+    "baraclude vemlidy viread zyvox cubicin teflaro avycaz dificid xifaxan macrobid vfend noxafil linzess amitiza "
+    "trulance motegrity creon ocaliva rezdiffra synagis beyfortus arexvy abrysvo heplisav twinrix menveo bexsero "
+    "boostrix comirnaty spikevax valcyte genexpert"
 )
 KNOWN = frozenset(BRAND.split())
+# What is compared with a drug is one: "Nexplanon or medroxyprogesterone"
+DRUG = (
+    r"(?:[^\W\d_]+(?:mycin|cillin|pril|sartan|statin|olol|azole|mab|nib|xaban|gliptin|gliflozin|tide|pam|lam|parin|vir|"
+    r"dipine|cycline|floxacin|oxetine|azepine|sone|solone|triptan|setron|gepant|afil|cept|formin)|"
+    rf"{'|'.join(sorted(KNOWN))})"
+)
+OR = r"(?: (?:or|vs\.?|versus) | ?/ ?)"
+BEHIND_A_DRUG = re.compile(rf"\b{DRUG}{OR}$", re.IGNORECASE)
+BEFORE_A_DRUG = re.compile(rf"{OR}{DRUG}\b", re.IGNORECASE)
+# A continent, a part of one or several states: none is a place below a state. South Africa is a country
+REGIONS = re.compile(
+    r"(?:the )?(?:U\.?S\.?A?\.?|U\.?K\.?|E\.?U\.?|Western|Mediterranean|"
+    r"(?:(?:Sub-Saharan|(?:North|South)(?:ern|east(?:ern)?|west(?:ern)?)|Eastern|Western|Central|Latin) )?"
+    r"(?:America|Europe|Asia|Africa|Australia)|"
+    r"(?:(?:Upper|American) )?Midwest|Pacific Northwest)$"
+)
+RACE = re.compile(r"(?:Black|White|Brown)")
+PEOPLE = re.compile(
+    r"(?: or \w+| and \w+)? (?:patients?|adults?|m[ae]n|wom[ae]n|males?|females?|child(?:ren)?|infants?|boys?|girls?|"
+    r"people|persons?|populations?|participants|mothers|Americans?)\b"
+)
 # Clostridioides difficile: a genus by the Latin ending of its species
 SPECIES = re.compile(
     r" (?P<species>[a-z]{4,}(?:ile|ii|iae|ensis|icum|ogenes|icans|osa|oides|eus|aris|alis|ans|um|us|is))\b"
 )
 MEASURED = re.compile(
-    r"[^\W\d_]\S* (?:\d+\.\d+\b|\d+ ?(?:mg|mcg|µg|g|kg|ml|l|units?|iu|mmol|meq|%)(?!\w))", re.IGNORECASE
+    r"[^\W\d_]\S* (?:of )?(?:\d+\.\d+\b|\d\+\d\b|\d+ ?(?:mg|mcg|µg|g|kg|ml|l|units?|iu|mmol|meq|mm|cm|%)(?!\w))",
+    re.IGNORECASE,
 )
 
 
@@ -89,3 +127,13 @@ def is_authority(found: str, *, before: str, after: str) -> bool:
     return OF_AUTHOR.fullmatch(found) is not None and (
         WRITES.match(after) is not None or WRITTEN.search(before) is not None
     )
+
+
+def is_beside_a_drug(before: str, after: str) -> bool:
+    """Say whether what lies between is compared with a drug, so that it is one."""
+    return BEHIND_A_DRUG.search(before) is not None or BEFORE_A_DRUG.match(after) is not None
+
+
+def is_race(found: str, after: str) -> bool:
+    """Say whether `found` is a colour before people: "Black patients"."""
+    return RACE.fullmatch(found) is not None and PEOPLE.match(after) is not None

@@ -127,7 +127,7 @@ def _names(text: str, lexicon: Lexicon) -> Iterator[Span]:
             yield Span(*match.span("words"), "PERSON")
     for match in IDENTIFIED.finditer(text):
         if match["words"].islower() and any(
-            is_rare(word, lexicon) or (len(word) >= LETTERS and lexicon.is_name(word))
+            is_rare(word, lexicon) or (len(word) >= LETTERS and word not in COMMON_WORDS and lexicon.is_name(word))
             for word in re.findall(WORD, match["words"])
         ):
             yield Span(*match.span("words"), "PERSON")

@@ -5,33 +5,11 @@ from __future__ import annotations
 import re
 from itertools import pairwise, product
 
-from stages.lib.phi.knowledge import KNOWN, MEASURED, SPECIES, is_authority
+from stages.lib.phi.eponyms import is_eponym
+from stages.lib.phi.knowledge import KNOWN, MEASURED, REGIONS, SPECIES, is_authority, is_beside_a_drug, is_race
 from stages.lib.phi.lexicon import Lexicon
 from stages.lib.phi.spans import TITLES, Span
 
-# "Parkinson disease" stays, "Mr Parkinson" goes: an eponym is one by the word that follows it
-HEADS = (
-    r"(?:disease|syndrome|score|scale|index|criteria|criterion|classification|sign|test|reflex|phenomenon|law|rule|"
-    r"triad|angina|palsy|paralysis|lymphoma|sarcoma|tumou?r|cancer|carcinoma|anemia|anaemia|thyroiditis|contracture|"
-    r"fracture|deformity|malformation|anomaly|node|nodes|nodule|cell|cells|body|bodies|line|lines|ring|rings|duct|gland|"
-    r"tube|catheter|procedure|operation|repair|manoeuv?re|maneuver|method|technique|stain|staging|stage|grade|level|"
-    r"risk|study|trial|guidelines?|protocol|regimen|diet|esophagus|oesophagus|ulcer|hernia|dystrophy|ataxia|chorea|"
-    r"encephalopathy|neuropathy|nephropathy|retinopathy|cardiomyopathy|arthropathy|arteritis|vasculitis|purpura|"
-    r"gangrene|hepatitis|pneumonia|fever|virus|bacillus|infection|type|variant|mutation|gene|protein|antibod(?:y|ies)|"
-    r"antigen|inclusion|granulomatosis|histiocytosis|dementia|psychosis|seizures?|epilepsy|facies|spots?|nails|"
-    r"crisis|attack|formula|equation|block|murmur|rhythm|wave|waves|pain|position|mask|brace|splint|stent|valve|"
-    r"pump|monitor|counts?|levels?|inhibitors?|agonists?|blockers?|therapy|treatment|vaccine|screening|survey|"
-    r"questionnaire|inventory|sequence|association|complex|assessment|scan|imaging|MRI|CT)"
-)
-# "Laroche has fever" is no eponym
-LINKING = r"(?:has|had|have|is|was|with|and|or|for|in|on|of|at|to|from|by|who|denie[sd]|report(?:s|ed)|said|a|an|the) "
-EPONYM = re.compile(rf"^(?:['\u2019]s|s['\u2019])?[ -](?:(?!{LINKING})[\w-]+ ){{0,2}}{HEADS}\b", re.IGNORECASE)
-LAST_HEAD = re.compile(rf"\b{HEADS}(?: of)?$", re.IGNORECASE)
-POSSESSIVE = re.compile(
-    r"(?:w/ ?)?(?:Addison|Alzheimer|Asperger|Barrett|Behcet|Behçet|Bell|Crohn|Cushing|Down|Ehlers|Graves|Hashimoto|"
-    r"Hirschsprung|Hodgkin|Huntington|Kawasaki|Lewy|Marfan|Meniere|Ménière|Osler|Paget|Parkinson|Raynaud|Reye|Sjogren|Sjögren|Still|"
-    r"Takayasu|Tourette|Turner|Wegener|Wilson)(?:['\u2019]s?|s)"
-)
 SENTENCE_START = re.compile(r"(?:^|[.!?:]\s+|\n\s*)$")
 # "M. Young" is a name: a single letter ends no sentence
 NEW_SENTENCE = re.compile(r"(?:(?<!\b\w)[.!?:]\s+|\n\s*)$")
@@ -50,7 +28,6 @@ DRUG_AFTER = re.compile(
     r"infusions?|therapy|treatment|monotherapy|toxicity|levels?|cream|ointment|drops)\b",
     re.IGNORECASE,
 )
-COUNTRIES = re.compile(r"^(?:the )?(?:U\.?S\.?A?\.?|U\.?K\.?|E\.?U\.?|America|Europe|Asia|Africa|Australia|Western)$")
 # parts of a hospital and of a record, which NER takes for organisations
 COMMON = (
     "patient patients doctor hospital clinic emergency department room unit ward icu nicu picu ed er or opd pacu ems "
@@ -63,7 +40,7 @@ COMMON = (
     "september october november december sir madam ma'am rec acct "
     "adm hosp abdo snt fam imms utd background ref'd ref ins physio photo photos ip id dea npi prof comfortable "
     "parking admitted discharged awaiting obs hx fhx pmhx shx tel fax re nok arr tx rx dx sx pt dad mom mum i've i'm "
-    "i'll i'd it's also"
+    "i'll i'd it's also hgb hct plt wbc rbc rh latina latino latinas latinos latinx"
 )
 COMMON_WORDS = frozenset(COMMON.split())
 PLURAL = re.compile(r"(?:['\u2019]s?|(?<=\w{4})s)$")
@@ -81,13 +58,12 @@ def is_clinical(text: str, span: Span, lexicon: Lexicon) -> bool:
         return False
     words = WORD.findall(found)
     if (
-        POSSESSIVE.fullmatch(found)
-        or EPONYM.match(after)
-        or LAST_HEAD.search(found)
-        or COUNTRIES.match(found)
-        or (len(words) < 4 and MEASURED.match(text, span.start, span.end + 6))
+        is_eponym(found, before=before, after=after, lexicon=lexicon)
+        or REGIONS.match(found)
+        or is_race(found, after)
+        or (len(words) < 4 and MEASURED.match(text, span.start, span.end + 12))
         or is_authority(found, before=before, after=after)
-        or (len(words) == 1 and _is_genus(after, lexicon))
+        or (len(words) == 1 and (_is_genus(after, lexicon) or is_beside_a_drug(before, after)))
         or (len(words) < 4 and any(map(_holds_measure, words)))
         or (len(words) == 1 and span.entity == "PERSON" and (DRUG_BEFORE.search(before) or DRUG_AFTER.match(after)))
         or _in_ontology(words, before, after, lexicon)

@@ -46,7 +46,8 @@ FORMATS = {
     # Christmas disease is haemophilia B
     "holiday": r"\b(?:Christmas(?! (?i:disease|factor))(?: Eve| Day)?|"
     r"Thanksgiving|Easter|New Year['\u2019]s(?: Eve| Day)?|"
-    r"Halloween|Independence Day|Labor Day|Memorial Day|Valentine['\u2019]s Day|Hanukkah|Ramadan|Diwali|Yom Kippur)\b",
+    r"Halloween|Independence Day|Labor Day|Memorial Day|Valentine['\u2019]s Day|Hanukkah|"
+    r"Ramadan(?! (?i:fast))|Diwali|Yom Kippur)\b",
 }
 
 

@@ -24,7 +24,7 @@ LABEL = (
     r"guardian|"
     r"contact|provider|physician)?(?:['\u2019]s)? ?names?(?: is| was)?|named|called|attending(?: physician)?|"
     r"referring (?:physician|doctor|provider)|pcp|physician|surgeon|provider|cardiologist|neurologist|oncologist|"
-    r"next of kin|nok|re|regarding|emergency contact|signed(?: by)?|dictated by|reviewed by|seen by|cc|patient|pt|"
+    r"next of kin|nok|re(?!-)|regarding|emergency contact|signed(?: by)?|dictated by|reviewed by|seen by|cc|patient|pt|"
     r"client|insured|guarantor|witness|dear|concerning|carer|caller|parent|copy|(?:completed|entered|written|prepared|"
     r"checked|witnessed|requested|performed|interviewed|accompanied) by|summary|author)(?!\w)"
 )
