@@ -99,8 +99,8 @@ def body(results: Results) -> str:
         "- It knows the diagnoses of its list and no other: a patient with another one gets a wrong answer.\n"
         "- It reads the text alone, in English, after de-identification, up to its longest input.\n"
         "- How cases were chosen sets how often it expects a diagnosis, not the prevalence where it is used.",
-        "Results": f"{words(verdict(results))}\n\n{tabulated(headline(results))}\n\nOn the test split of "
-        f"{described['name']} {described['version']}; brackets hold intervals. More in the "
+        "Results": f"{words(verdict(results.comparisons))}\n\n{tabulated(headline(results.intervals))}\n\n"
+        f"On the test split of {described['name']} {described['version']}; brackets hold intervals. More in the "
         "[report](../metrics/report/report.md), by subgroup, under changed notes and with what was left of PHI.",
         "Data": f"{described['name']} {described['version']}, told in [data/datasheet.md](../data/datasheet.md). "
         f"Cite: {described['citeAs']}.",

@@ -19,8 +19,8 @@ def page_of(results: Results) -> Page:
             f"{found['test_cases']:,} test cases in {found['test_groups']:,} independent groups, "
             f"{found['diagnoses']} diagnoses."
         ),
-        verdict=verdict(results),
-        tone=tone(results),
+        verdict=verdict(results.comparisons),
+        tone=tone(results.comparisons),
         figures=figures(results),
         sections=[
             *performance(results),

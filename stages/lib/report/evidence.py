@@ -20,19 +20,19 @@ SHARED = {
 
 def evidence(results: Results) -> list[Section]:
     """Return the sections on what was done to the data, and on what the model was made of."""
-    return [privacy(results), validation(results), data(results), lineage(results), environment(results)]
+    return [privacy(results.scrubbing), validation(results), data(results), lineage(results), environment(results)]
 
 
-def privacy(results: Results) -> Section:
+def privacy(scrubbing: Mapping[str, Any]) -> Section:
     """Return what a privacy officer asks: what was replaced, what was left, how it is known."""
     note = "No source brings gold spans, so what is left is not measured; canaries show that every class is looked for."
-    if "recall" in results.scrubbing:
+    if "recall" in scrubbing:
         note = "Brackets hold 95 % intervals. A replaced span counts for the entity that it was taken for."
     return section(
         "De-identification",
-        table(*outcome(results.scrubbing)),
+        table(*outcome(scrubbing)),
         paragraph(note),
-        table(*recall_by_class(results.scrubbing), title="By Safe Harbor class", brief=False),
+        table(*recall_by_class(scrubbing), title="By Safe Harbor class", brief=False),
     )
 
 

@@ -12,7 +12,7 @@ WORDS = 5  # that spoke most for a diagnosis
 
 def markdown(page: Page) -> str:
     """Return the page in short: what is folded in the HTML is left out, plots are files beside it."""
-    top = [f"# {page.title}", f"{words(page.lead)} {words(page.verdict)}", *map(_section, page.sections)]
+    top = [f"# {page.title}", f"{words(page.lead)} {words(page.verdict)}", *map(part, page.sections)]
     return "\n\n".join(top) + "\n"
 
 
@@ -28,7 +28,8 @@ def escaped(text: str) -> str:
     return SPECIAL.sub(r"\\\1", re.sub(r"\s+", " ", text))
 
 
-def _section(section: Section) -> str:
+def part(section: Section) -> str:
+    """Return a section in short."""
     return "\n\n".join([f"## {section.title}", *filter(None, map(_block, section.blocks))])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stages.lib.report.page import (
     NONE,
@@ -17,7 +17,10 @@ from stages.lib.report.page import (
     paragraph,
     section,
 )
-from stages.lib.report.results import NAMES, Results
+from stages.lib.report.results import NAMES, Results, gains, measured, models
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXTREMES = 5  # diagnoses at either end
 RIVAL = "tfidf"
@@ -57,27 +60,29 @@ BY_DIAGNOSIS = {
 }
 
 
-def tone(results: Results) -> Literal["better", "same", "worse"]:
+def tone(comparisons: pd.DataFrame) -> Literal["better", "same", "worse"]:
     """Say how the tuned model stands to TF-IDF, by the paired interval of the gain in accuracy."""
-    gain = results.gains()[RIVAL]
+    gain = gains(comparisons)[RIVAL]
     return "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "same"
 
 
-def verdict(results: Results) -> Text:
+def verdict(comparisons: pd.DataFrame) -> Text:
     """Say in one sentence whether the tuned model beats TF-IDF."""
-    found = tone(results)
-    gain = measure(results.gains()[RIVAL], "gain", digits=1, scale=100, sign=True)
+    found = tone(comparisons)
+    gain = measure(gains(comparisons)[RIVAL], "gain", digits=1, scale=100, sign=True)
+    bounds = f"{gain.value} points of accuracy [{gain.interval}]"
     end = ", an interval that includes 0." if found == "same" else "."
-    return marked(f"**The tuned LLM {READ_AS[found]} {NAMES[RIVAL]}: {gain} points of accuracy{end}**")
+    return marked(f"**The tuned LLM {READ_AS[found]} {NAMES[RIVAL]}: {bounds}{end}**")
 
 
-def headline(results: Results) -> Table:
+def headline(intervals: pd.DataFrame) -> Table:
     """Return the table of models, the tuned one first; a model that was asked of fewer cases says of how many."""
+    shown = models(intervals)
+    cases = {model: measured(intervals, model)["cases"]["value"] for model in shown}
     rows: list[list[Cell]] = []
-    for model, name in results.models().items():
-        found = results.measured(model)
-        cases = found.get("cases", {}).get("value", results.evaluation["test_cases"])
-        named = name if cases == results.evaluation["test_cases"] else f"{name}, {cases:,.0f} cases"
+    for model, name in shown.items():
+        found = measured(intervals, model)
+        named = name if cases[model] == max(cases.values()) else f"{name}, {cases[model]:,.0f} cases"
         cells = [measure(found.get(key, {}), digits=digits, scale=scale) for key, _, digits, scale in HEADLINE]
         rows.append([marked(f"**{named}**") if model == "tuned" else named, *cells])
     return Table(["model", *(column.name for column in HEADLINE)], rows)
@@ -99,14 +104,14 @@ def comparisons(results: Results) -> Table:
 
 def every_metric(results: Results) -> Table:
     """Return all that was measured, a row per metric and a column per model."""
-    models = results.models()
-    found = {model: results.measured(model) for model in models}
+    shown = results.models()
+    found = {model: results.measured(model) for model in shown}
     metrics = dict.fromkeys(metric for rows in found.values() for metric in rows if metric != "cases")
     rows: list[list[Cell]] = [
-        [metric.replace("_", " "), *(measure(found[model].get(metric, {}), digits=4) for model in models)]
+        [metric.replace("_", " "), *(measure(found[model].get(metric, {}), digits=4) for model in shown)]
         for metric in metrics
     ]
-    return Table(["metric", *models.values()], rows, title="Every metric of every model", brief=False)
+    return Table(["metric", *shown.values()], rows, title="Every metric of every model", brief=False)
 
 
 def by_diagnosis(results: Results) -> list[Table]:
@@ -142,7 +147,7 @@ def performance(results: Results) -> list[Section]:
     return [
         section(
             "Models",
-            headline(results),
+            headline(results.intervals),
             paragraph(
                 "Brackets hold intervals of a bootstrap over independent groups of patients. All is measured on the "
                 f"test split, after calibration. {known}".rstrip()

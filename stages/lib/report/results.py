@@ -20,6 +20,7 @@ NAMES = {
     "majority": "majority",
     "ceiling": "ceiling, given the findings",
 }
+Rows = dict[str, dict[str, Any]]
 SIMULATED = "hpo"  # the one source whose texts may be shown
 
 
@@ -55,19 +56,15 @@ class Results:
 
     def models(self) -> dict[str, str]:
         """Return the names of the models that were measured, in the order in which they are shown."""
-        there = set(self.intervals["model"])
-        return {model: name for model, name in NAMES.items() if model in there}
+        return models(self.intervals)
 
-    def measured(self, model: str) -> dict[str, dict[str, Any]]:
+    def measured(self, model: str) -> Rows:
         """Return the rows of a model's intervals by metric."""
-        rows = self.intervals[self.intervals["model"] == model].to_dict("records")
-        return {str(row["metric"]): {str(key): value for key, value in row.items()} for row in rows}
+        return measured(self.intervals, model)
 
-    def gains(self, metric: str = "accuracy", model: str = "tuned") -> dict[str, dict[str, Any]]:
-        """Return what a model gains over each other one in a metric, in the order in which they are shown."""
-        table = self.comparisons
-        rows = table[(table["model"] == model) & (table["metric"] == metric)].set_index("baseline").to_dict("index")
-        return {name: {str(key): value for key, value in rows[name].items()} for name in NAMES if name in rows}
+    def gains(self, metric: str = "accuracy") -> Rows:
+        """Return what the tuned model gains over each other one in a metric, in the order in which they are shown."""
+        return gains(self.comparisons, metric)
 
     def families(self) -> dict[str, str]:
         """Return the group of confusable diseases that a simulated patient's diagnosis belongs to, by diagnosis."""
@@ -79,6 +76,25 @@ class Results:
     def simulated(self) -> bool:
         """Tell whether no record is of a person."""
         return set(self.acquisition["records_by_source"]) <= {SIMULATED}
+
+
+def models(intervals: pd.DataFrame) -> dict[str, str]:
+    """Return the names of the models of metrics/intervals.csv, in the order in which they are shown."""
+    there = set(intervals["model"])
+    return {model: name for model, name in NAMES.items() if model in there}
+
+
+def measured(intervals: pd.DataFrame, model: str) -> Rows:
+    """Return the rows of a model in metrics/intervals.csv by metric."""
+    rows = intervals[intervals["model"] == model].to_dict("records")
+    return {str(row["metric"]): {str(key): value for key, value in row.items()} for row in rows}
+
+
+def gains(comparisons: pd.DataFrame, metric: str = "accuracy") -> Rows:
+    """Return the rows of the tuned model and a metric in metrics/comparisons.csv by baseline, in the order shown."""
+    own = comparisons[(comparisons["model"] == "tuned") & (comparisons["metric"] == metric)]
+    rows = own.set_index("baseline").to_dict("index")
+    return {name: {str(key): value for key, value in rows[name].items()} for name in NAMES if name in rows}
 
 
 def read_results(paths: Mapping[str, Path]) -> Results:
