@@ -9,7 +9,8 @@ from stages.lib.phi.leak import Leak
 from stages.lib.phi.spans import Span
 from stages.lib.phi.tally import Tally
 from stages.lib.privacy import outcome, recall_by_class
-from stages.report import deidentification
+from stages.lib.report.evidence import privacy
+from stages.lib.report.markdown import part
 
 DONE: dict[str, Any] = {"policy": "redact", "version": "0123456789ab", "kept_entities": []}
 
@@ -68,7 +69,7 @@ def test_a_kept_entity_has_no_canaries() -> None:
 
 def test_without_gold_spans_nothing_is_said_of_what_is_left() -> None:
     scrubbing = DONE | Tally().metrics()
-    page = deidentification(scrubbing)
+    page = part(privacy(scrubbing))
     assert "not measured" in page
     assert "%" not in page
     assert {row[5] for row in recall_by_class(scrubbing)[1]} == {"not measured"}
