@@ -25,6 +25,8 @@ from stages.lib.scores import TUNED, Scores, scored
 from stages.lib.stage import In, Out, Strict, log, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pandas as pd
 
 DIGITS = 4
@@ -82,34 +84,49 @@ def evaluate(
     """Measure every model on the test split; the tuned one as calibrated, others after a temperature of their own."""
     import pandas as pd
 
-    table = read_predictions(tuned_predictions, baseline_predictions)
+    table, learnt = read_predictions(tuned_predictions, baseline_predictions), read_calibration(calibration)
     records = read_records(test)
     groups = pd.Series(independent_groups(records), index=records["record_id"])
-    learnt = read_calibration(calibration)
     models = calibrated(table, learnt, groups)
-    tuned, scores = models[TUNED], {name: model.calibrated for name, model in models.items()}
-    settings: dict[str, Any] = params.evaluate.model_dump(include={"confidence"})
-    settings |= {"resamples": params.evaluate.bootstrap, "seed": params.seed}
+    settings: dict[str, Any] = {"resamples": params.evaluate.bootstrap, "seed": params.seed}
+    settings["confidence"] = params.evaluate.confidence
     bounds = with_intervals(models, **settings)
-    bounds[TUNED] |= in_use(tuned.calibrated, learnt, **settings)
+    bounds[TUNED] |= in_use(models[TUNED].calibrated, learnt, **settings)
     families = {disease.id: disease.group for disease in read_cohort()}
-    parts = attributes(records.set_index("record_id"), families).loc[tuned.ids]
-    tables = {
-        comparisons: compare(models, **settings),
-        per_diagnosis: pd.concat([by_diagnosis(found, model, learnt.diagnoses) for model, found in scores.items()]),
-        subgroups: by_subgroup(tuned.calibrated, parts, **settings),
+    compared = compare(models, **settings)
+    parts = by_subgroup(models[TUNED], attributes(records, families), **settings)
+    tables = curves(models, learnt.diagnoses, params.evaluate.prevalence)
+    for path, frame in {
+        comparisons: compared,
+        subgroups: parts,
         predictions: by_case(models, records, groups, learnt),
-        reliability: bins({"raw": {name: model.raw for name, model in models.items()}, "calibrated": scores}),
-        risk_coverage: risk_by_coverage(tuned.calibrated),
-        roc: roc_curves(scores),
-        decision_curve: decision_curves(tuned.calibrated, params.evaluate.prevalence, learnt.diagnoses),
-    }
-    for path, frame in tables.items():
+        per_diagnosis: tables["per_diagnosis"],
+        reliability: tables["reliability"],
+        risk_coverage: tables["risk_coverage"],
+        roc: tables["roc"],
+        decision_curve: tables["decision_curve"],
+    }.items():
         frame.round(DIGITS).to_csv(path, index=False, lineterminator="\n")
     write_intervals(bounds, intervals, digits=DIGITS)
     summary = {"test_cases": len(records), "test_groups": groups.nunique(), "diagnoses": len(learnt.diagnoses)}
-    summary |= headline(bounds, comparisons=tables[comparisons], subgroups=tables[subgroups])
+    summary |= headline(bounds, comparisons=compared, subgroups=parts)
     evaluation.write_text(json.dumps(_written(summary), indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def curves(
+    models: Mapping[str, Model], diagnoses: Sequence[str], prevalence: Mapping[str, float]
+) -> dict[str, pd.DataFrame]:
+    """Return what is measured by diagnosis, and the data of the curves, by the stem of the table."""
+    import pandas as pd
+
+    scores = {name: model.calibrated for name, model in models.items()}
+    return {
+        "per_diagnosis": pd.concat([by_diagnosis(found, name, diagnoses) for name, found in scores.items()]),
+        "reliability": bins({"raw": {name: model.raw for name, model in models.items()}, "calibrated": scores}),
+        "risk_coverage": risk_by_coverage(scores[TUNED]),
+        "roc": roc_curves(scores),
+        "decision_curve": decision_curves(scores[TUNED], prevalence, diagnoses),
+    }
 
 
 def calibrated(table: pd.DataFrame, calibration: Calibration, groups: pd.Series) -> dict[str, Model]:

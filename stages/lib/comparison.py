@@ -62,7 +62,7 @@ def with_intervals(
             for metric, value in points.items()
         }
         for state, scores in {"": model.calibrated, "_raw": model.raw}.items():
-            error = expected_calibration_error(scores, seed=seed)
+            error = expected_calibration_error(scores)
             chance = calibration_error_by_chance(scores, seed=seed)
             found[name][f"expected_calibration_error{state}"] = Interval(error, null_high=chance)
     return found

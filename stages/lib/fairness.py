@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from stages.lib.intervals import bootstrap, interval
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pandas as pd
+
+    from stages.lib.comparison import Model
 
 FEWEST = 20  # cases of a group that is shown
 BANDS = {"0-17": 0, "18-39": 18, "40-64": 40, "65-89": 65, "90+": 90}  # by lowest age in years
@@ -44,41 +48,38 @@ def attributes(records: pd.DataFrame, families: Mapping[str, str]) -> pd.DataFra
     }
     family = records["diagnosis_code"].map(dict(families)).where(records["source"] == "hpo")
     columns |= {"diagnosis group": family} if family.notna().any() else {}
-    known = pd.DataFrame(columns).astype("object").fillna("unknown")
+    known = pd.DataFrame(columns).set_index(pd.Index(records["record_id"])).astype("object").fillna("unknown")
     return known.assign(**{CROSSED: known["sex"] + ", " + known["age band"]})
 
 
-def by_subgroup(scores: Scores, groups: pd.DataFrame, *, resamples: int, confidence: float, seed: int) -> pd.DataFrame:
-    """Return a row per attribute, group of FEWEST cases at least, and metric; then the largest difference of each.
+def by_subgroup(model: Model, groups: pd.DataFrame, *, resamples: int, confidence: float, seed: int) -> pd.DataFrame:
+    """Return a row per attribute (a column of `groups`, which are by record id), group of FEWEST cases, and metric.
 
-    The interval of a difference is that of the two groups that are furthest apart, resampled together.
+    After them stands the largest difference; its interval is that of the two groups that are furthest apart, resampled
+    together. It does not allow for these two having been chosen for it.
     """
     import pandas as pd
 
+    scores, groups = model.calibrated, groups.loc[model.ids]
     rows: list[dict[str, Any]] = []
-    for attribute in groups:
-        sizes = groups[attribute].value_counts().to_dict()
-        names = sorted(name for name, size in sizes.items() if size >= FEWEST)
-        if not names:
-            continue
-        points = _points(scores, groups[attribute], names)
+    for attribute, group in groups.items():
+        cases = {name: size for name, size in sorted(Counter(group).items()) if size >= FEWEST}
+        points = _points(scores, group, list(cases)) if cases else {}
         drawn = {
-            name: bootstrap(scores, resamples=resamples, seed=seed, rows=(groups[attribute] == name).to_numpy())
-            for name in names
+            name: bootstrap(scores, resamples=resamples, seed=seed, rows=(group == name).to_numpy()) for name in cases
         }
-        for name in names:
-            for metric in SHOWN:
-                found = interval(points[name][metric], drawn[name][metric], confidence=confidence)
-                row = {"attribute": attribute, "group": name, "cases": sizes[name], "metric": metric}
-                rows.append(row | found._asdict())
-        for metric in SHOWN if len(names) > 1 else ():
-            least, *_, most = sorted(names, key=lambda name: points[name][metric])
-            gaps = drawn[most][metric] - drawn[least][metric]
-            found = interval(points[most][metric] - points[least][metric], gaps, confidence=confidence)
-            row = {"attribute": attribute, "group": GAP, "cases": sizes[most] + sizes[least], "metric": metric}
+        for name, metric in product(cases, SHOWN):
+            found = interval(points[name][metric], drawn[name][metric], confidence=confidence)
+            row = {"attribute": attribute, "group": name, "cases": cases[name], "metric": metric}
             rows.append(row | found._asdict())
-    columns = ["attribute", "group", "cases", "metric", "value", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+        for metric in SHOWN if len(cases) > 1 else ():
+            values = {name: points[name][metric] for name in cases}
+            most, least = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
+            gaps = drawn[most][metric] - drawn[least][metric]
+            found = interval(values[most] - values[least], gaps, confidence=confidence)
+            row = {"attribute": attribute, "group": GAP, "cases": cases[most] + cases[least], "metric": metric}
+            rows.append(row | found._asdict())
+    return pd.DataFrame(rows, columns=["attribute", "group", "cases", "metric", "value", "low", "high"])
 
 
 def worst(table: pd.DataFrame, *, metric: str) -> tuple[str, float] | None:
