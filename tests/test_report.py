@@ -155,7 +155,7 @@ def test_what_a_run_does_not_have_is_left_out(tmp_path: Path, what: str) -> None
         "decision curve": "Usefulness",
         "examples": "## Examples",
         "robustness": "## Robustness",
-        "ceiling": "ceiling",
+        "ceiling": "ceiling, given the findings",
         "threshold": "The model answers where",
         "mistakes": "Most confident mistakes",
     }
@@ -202,7 +202,7 @@ def test_plots_take_their_colours_from_the_page_in_light_and_dark(made: Path) ->
 
 
 def test_nothing_tells_of_a_clock_or_a_machine(made: Path) -> None:
-    assert re.findall(r"\b\d{4}-\d\d-\d\d\b|\b\d\d:\d\d\b|/home/|/tmp/", every_text(made)) == []
+    assert re.findall(r"\b\d{4}-\d\d-\d\d\b|\b\d\d:\d\d:\d\d\b|/home/|/tmp/", every_text(made)) == []
 
 
 def test_a_diagnosis_may_look_like_a_missing_value(tmp_path: Path) -> None:
