@@ -44,13 +44,14 @@ def validation(results: Results) -> Section:
         [name.replace("_", " "), value["severity"], _met(value), _count(value), _range(value)]
         for name, value in found.items()
     ]
+    columns = ["expectation", "severity", "met", "records at fault", "lowest to highest"]
     return section(
         "Validation of the data",
         paragraph(
             f"{len(found)} expectations, {failed} of them not met. A critical one that is not met stops the run. The "
             "site data/data_docs tells what each asks."
         ),
-        Table(["expectation", "severity", "met", "records at fault", "lowest to highest"], rows, brief=failed > 0),
+        Table(columns, rows, title="Expectations", brief=failed > 0),
     )
 
 
