@@ -79,10 +79,6 @@ class Table:
     title: str = ""
     brief: bool = True
 
-    def __post_init__(self) -> None:
-        """Refuse what could not be unfolded."""
-        assert self.brief or self.title, self.columns
-
     def numeric(self) -> list[bool]:
         """Tell of each column whether it holds numbers alone."""
         shown = [[plain(row[place]) for row in self.rows] for place in range(len(self.columns))]
