@@ -145,7 +145,8 @@ NONE: dict[str, dict[str, Any]] = {
     },
     "threshold": {
         "calibration": DOCUMENTS["calibration"]
-        | {"abstention": {"target_risk": 0.1, "certainty": 0.9, "threshold": None}}
+        | {"abstention": {"target_risk": 0.1, "certainty": 0.9, "threshold": None}},
+        "intervals": intervals().query("metric != 'selective_risk'"),
     },
     "mistakes": {"predictions": predictions().assign(tuned=lambda table: table["gold"])},
 }
@@ -157,6 +158,7 @@ def test_what_a_run_does_not_have_is_left_out(tmp_path: Path, what: str) -> None
     text = every_text(made)
     Reader((made / "report.html").read_text())
     assert "nan" not in re.findall(r"\w+", text)
+    assert "\N{EN DASH} %" not in text
     gone = {
         "subgroups": "Subgroups",
         "decision curve": "Usefulness",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.lib.privacy import outcome, recall_by_class
-from stages.lib.report.page import Cell, Section, Span, Table, number, paragraph, percent, section, table
+from stages.lib.report.page import Cell, Section, Span, Table, number, paragraph, section, table
 from stages.lib.report.results import Results
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -127,13 +127,13 @@ def environment(results: Results) -> Section:
     rows: list[list[Cell]] = [[name, version] for name, version in results.provenance["versions"].items()]
     compute = results.provenance["params"].get("compute", {})
     told = ", ".join(f"{name} {value}" for name, value in compute.items())
-    share = percent(results.training.get("notes_cut", 0) / max(1, results.splits["records"]["train"]))
+    cut = results.training.get("notes_cut", 0)
     return section(
         "Environment",
         Table(["library", "version"], rows),
         paragraph(
             f"Trained with {told or 'the defaults'}: {results.training['trained_parameters']:,} weights, "
-            f"{results.training['tokens_per_epoch']:,} tokens an epoch. {share} of the training notes were cut."
+            f"{results.training['tokens_per_epoch']:,} tokens an epoch. {cut:,} training notes were longer than it reads."
         ),
     )
 
