@@ -133,7 +133,8 @@ def environment(results: Results) -> Section:
         Table(["library", "version"], rows),
         paragraph(
             f"Trained with {told or 'the defaults'}: {results.training['trained_parameters']:,} weights, "
-            f"{results.training['tokens_per_epoch']:,} tokens an epoch. {cut:,} training notes were longer than it reads."
+            f"{results.training['tokens_per_epoch']:,} tokens an epoch. "
+            f"{cut:,} training notes were longer than it reads."
         ),
     )
 
