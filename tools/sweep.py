@@ -14,9 +14,9 @@ from pathlib import Path
 
 from stages.lib.stage import StageError
 from tools.sweeps.experiments import Queue, finished, read_json, reproduce, run_apart, settled
-from tools.sweeps.plan import Pipeline, Run, plan
+from tools.sweeps.plan import Pipeline, Run, plan, read_spec
 from tools.sweeps.ranking import Result, best, ranking, ranking_over_folds, result
-from tools.sweeps.spec import FOLD, Spec, label, points, read_spec
+from tools.sweeps.spec import FOLD, Spec, label, points
 
 POLL = 2.0  # seconds
 
@@ -132,7 +132,8 @@ def in_sequence(sweep: Sweep) -> None:
 
 def run_sweep(options: argparse.Namespace) -> Sweep:
     """Check every point, run what all of them share, then what is not done yet."""
-    spec, pipeline = read_spec(options.spec), Pipeline()
+    pipeline = Pipeline()
+    spec = read_spec(options.spec, pipeline)
     runs = plan(points(spec), pipeline, prefix=options.spec.stem)
     sweep, queue = Sweep(spec, runs), Queue()
     sweep.collect()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ from stages.lib.isolation import die_with_parent
 from tools.sweeps.plan import TARGET, Run
 
 INCOMING = "data/incoming"
-UNTRACKED = {"README.md", ".gitignore"}  # there, but of git
+TRACKED = {"README.md", ".gitignore"}  # of what lies there
 ATTEMPTS = 20  # to stop workers, about a second each
 
 
@@ -41,10 +43,9 @@ def read_json(name: str, path: str) -> dict[str, Any]:
 
 
 def copied() -> list[str]:
-    """Return what an experiment's own workspace needs to be given: neither git nor DVC tracks the user's files."""
-    folder = Path(INCOMING)
-    there = folder.is_dir() and any(item.name not in UNTRACKED for item in folder.iterdir())
-    return [INCOMING] if there else []
+    """Return what an experiment's own workspace has to be given: of the user's files neither git nor DVC knows."""
+    there = Path(INCOMING).iterdir() if Path(INCOMING).is_dir() else []
+    return sorted(str(item) for item in there if item.name not in TRACKED and item.suffix != ".dvc")
 
 
 class Queue:
@@ -64,8 +65,11 @@ class Queue:
 
     def start(self, jobs: int) -> None:
         """Start the workers that are not there, up to a number; each ends when nothing has been queued for 10 s."""
-        with _repository() as repo:
-            repo.experiments.celery_queue.start_workers(jobs)
+        command = [sys.executable, "-m", "dvc", "queue", "start", "--jobs", str(jobs)]
+        # A worker outlives this process, and must not hold its output open.
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+        )
 
     def has_workers(self) -> bool:
         """Tell whether a worker answers."""
@@ -104,11 +108,14 @@ def run_apart(run: Run) -> str | None:
     command += [argument for path in copied() for argument in ("--copy-paths", path)]
     command += [argument for override in run.overrides for argument in ("--set-param", override)]
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen([*command, TARGET], stdout=output, stderr=output, preexec_fn=die_with_parent)
+        process = subprocess.Popen(
+            [*command, TARGET], stdout=output, stderr=output, preexec_fn=die_with_parent, start_new_session=True
+        )
         try:
             process.wait()
         except KeyboardInterrupt:
-            process.wait()  # the terminal has told it too: it removes its workspace
+            os.killpg(process.pid, signal.SIGINT)  # DVC then removes the workspace
+            process.wait()
             raise
         output.seek(0)
         return None if process.returncode == 0 and finished([run.name]) else output.read()

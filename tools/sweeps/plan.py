@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from stages.lib.params import read_document
+from stages.lib.params import read_document, read_params
 from stages.lib.stage import StageError, preflight
 from stages.lib.tree import tree_sha256
-from tools.sweeps.spec import Point, label, override
+from tools.sweeps.spec import Point, Spec, label, override
 
 TARGET = "train"  # and no stage behind it: the test split stays untouched
 OUTPUTS = ("outs", "metrics", "plots")
@@ -82,19 +82,34 @@ class Pipeline:
         return hashlib.sha256(known.encode()).hexdigest()
 
 
+def read_spec(path: Path, pipeline: Pipeline) -> Spec:
+    """Read a specification; raise StageError with a line for every error."""
+    document, given = read_document(str(path)), read_document("params.yaml")
+    parameters, errors = document.get("parameters"), []
+    for key in map(str, parameters if isinstance(parameters, dict) else []):
+        if not _exists(given, key):
+            errors.append(f"{path}: parameters: {key}: params.yaml has no such parameter")
+        elif not pipeline.reads(key):
+            errors.append(
+                f"{path}: parameters: {key}: nothing up to '{TARGET}' depends on it; choose from "
+                f"{', '.join(pipeline.keys)}"
+            )
+    try:
+        spec = read_params(Spec, document, str(path))
+    except StageError as error:
+        raise StageError("\n".join([*str(error).splitlines(), *errors])) from None
+    if errors:
+        raise StageError("\n".join(errors))
+    return spec
+
+
 def plan(points: list[Point], pipeline: Pipeline, *, prefix: str) -> list[Run]:
     """Name every point; raise StageError with all that is wrong with their parameters, before anything runs."""
-    given, errors, documents = read_document("params.yaml"), dict[str, list[str]](), []
-    for key in dict.fromkeys(key for point in points for key in point):
-        if not _exists(given, key):
-            errors[f"{key}: params.yaml has no such parameter"] = []
-        elif not pipeline.reads(key):
-            errors[f"{key}: nothing up to '{TARGET}' depends on it; choose from {', '.join(pipeline.keys)}"] = []
-    if not errors:
-        for point in points:
-            documents.append(changed(given, point))
-            for line in check(documents[-1]):
-                errors.setdefault(line, []).append(label(point))
+    given, errors = read_document("params.yaml"), dict[str, list[str]]()
+    documents = [changed(given, point) for point in points]
+    for point, document in zip(points, documents, strict=True):
+        for line in check(document):
+            errors.setdefault(line, []).append(label(point))
     if errors:
         raise StageError("\n".join(f"{line}{_where(labels, len(points))}" for line, labels in errors.items()))
     stem = re.sub(r"[^a-z0-9]+", "-", prefix.lower()).strip("-") or "sweep"

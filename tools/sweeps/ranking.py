@@ -40,7 +40,7 @@ def result(run: Run, metric: str, read: Callable[[str, str], dict[str, Any]]) ->
         low, high = wilson(value, groups)
     elif error := training.get(ERRORS.get(metric, "")):
         half = CONFIDENCE * error * math.sqrt(records / groups)
-        low, high = value - half, value + half
+        low, high = max(0.0, value - half), value + half
     return Result(run, value, low, high)
 
 

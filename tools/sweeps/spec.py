@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from pathlib import Path
 from random import Random
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from stages.lib.params import Strict, read_document, read_params
+from stages.lib.params import Strict
 
 FOLD = "split.fold"
 DIGITS = 4  # of a number that is drawn
@@ -52,10 +51,28 @@ class LogUniform(Strict):
         return math.exp(random.uniform(*map(math.log, self.log_uniform)))
 
 
+def _kind(given: Any) -> str | None:
+    if isinstance(given, list):
+        return "values"
+    return next((kind for kind in ("uniform", "log_uniform") if isinstance(given, dict) and kind in given), None)
+
+
+Swept = Annotated[
+    Annotated[list[Value | list[Value]], Tag("values")]
+    | Annotated[Uniform, Tag("uniform")]
+    | Annotated[LogUniform, Tag("log_uniform")],
+    Discriminator(
+        _kind,
+        custom_error_type="swept",
+        custom_error_message="should be a list of values, {uniform: [low, high]} or {log_uniform: [low, high]}",
+    ),
+]
+
+
 class Spec(Strict):
     """What is swept, and by what the points are ranked."""
 
-    parameters: dict[str, list[Value | list[Value]] | Uniform | LogUniform] = Field(min_length=1)
+    parameters: dict[str, Swept] = Field(min_length=1)
     """By key of params.yaml: values, or a range that is drawn from."""
     runs: int | None = Field(default=None, ge=1, le=10_000)
     """Points that are drawn, each of them for every fold; without it every combination is run."""
@@ -86,11 +103,6 @@ class Spec(Strict):
         """Return the values of a parameter, none for a range."""
         found = self.parameters[key]
         return found if isinstance(found, list) else []
-
-
-def read_spec(path: Path) -> Spec:
-    """Read a specification; raise StageError with a line for every error."""
-    return read_params(Spec, read_document(str(path)), str(path))
 
 
 def points(spec: Spec) -> list[Point]:
