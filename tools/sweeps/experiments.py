@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from psutil import NoSuchProcess, Process
+
 from stages.lib.isolation import die_with_parent
 from tools.sweeps.plan import TARGET, Run
 
 INCOMING = "data/incoming"
 TRACKED = {"README.md", ".gitignore"}  # of what lies there
-ATTEMPTS = 20  # to stop workers, about a second each
+WORKERS = ".dvc/tmp/exps/celery"
+STOPPING = 30.0  # seconds that workers are given to end
 
 
 def git(*arguments: str) -> str:
@@ -71,10 +74,18 @@ class Queue:
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
         )
 
-    def has_workers(self) -> bool:
-        """Tell whether a worker answers."""
-        with _repository() as repo:
-            return bool(repo.experiments.celery_queue.worker_status())
+    def workers(self) -> list[Process]:
+        """Return the workers that are alive.
+
+        They are not asked through the queue: what is sent to one that is gone waits for the next of its name.
+        """
+        found = []
+        for path in Path(WORKERS).glob("*.pid"):
+            with contextlib.suppress(NoSuchProcess, ValueError):
+                process = Process(int(path.read_text()))
+                if "queue-worker" in process.cmdline():
+                    found.append(process)
+        return found
 
     def log(self, name: str) -> str:
         """Return what an experiment printed."""
@@ -88,17 +99,19 @@ class Queue:
                 repo.experiments.celery_queue.remove(names)
 
     def stop(self, names: Iterable[str]) -> None:
-        """Kill the running ones of these experiments, and have the workers end."""
-        for _ in range(ATTEMPTS):  # a worker that is only just coming up hears nothing
-            running = [name for name, state in self.states().items() if state == "Running" and name in set(names)]
-            with _repository() as repo:
-                queue = repo.experiments.celery_queue
-                queue.celery.control.shutdown()
+        """Kill the running ones of these experiments, and have the workers end; others that run go on to their end."""
+        names, deadline = set(names), time.monotonic() + STOPPING
+        for worker in self.workers():
+            with contextlib.suppress(NoSuchProcess):
+                worker.terminate()
+        while time.monotonic() < deadline:
+            states = settled(self.states)
+            running = [name for name, state in (states or {}).items() if state == "Running" and name in names]
+            if states is not None and not running and not self.workers():
+                return
+            with _repository() as repo, contextlib.suppress(_error()):
                 if running:
-                    with contextlib.suppress(_error()):
-                        queue.kill(running, force=True)
-                if not running and not queue.worker_status():
-                    return
+                    repo.experiments.celery_queue.kill(running, force=True)
             time.sleep(0.5)
 
 
