@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from psutil import NoSuchProcess, Process
+from psutil import NoSuchProcess, Process  # type: ignore[import-untyped]
 
 from stages.lib.isolation import die_with_parent
 from tools.sweeps.plan import TARGET, Run
