@@ -91,16 +91,15 @@ def test_a_sweep_ranks_experiments_that_dvc_knows_and_runs_once_what_they_share(
     assert name in dvc(toy, "exp", "list", "origin", "--all").stdout
 
 
-@pytest.mark.parametrize("options", [["-j", "1"], ["--sequential"]], ids=["queue", "sequential"])
-def test_a_sweep_that_was_killed_goes_on_where_it_was(toy: Path, options: list[str]) -> None:
-    process = begin(toy, *options, pause=4)
+def test_a_sweep_that_was_killed_goes_on_where_it_was(toy: Path) -> None:
+    process = begin(toy, pause=4)
     assert wait_until(trained(toy), seconds=90)
     for victim in processes(toy):  # as when the machine goes down
         victim.kill()
     process.communicate()
     time.sleep(1)
     assert processes(toy) == []
-    output, _ = finish(begin(toy, *options, pause=4))
+    output, _ = finish(begin(toy, pause=4))
     assert ranked(output) == [str(rank) for rank in sorted(RANKS)]
     first, second, third = RANKS
     assert Counter(runs(toy)) == {"split": 1, f"train {first}": 1, f"train {second}": 2, f"train {third}": 1}
