@@ -40,7 +40,7 @@ def processes(workspace: Path) -> list[psutil.Process]:
     return found
 
 
-def begin(workspace: Path, *options: str, pause: float = 0) -> subprocess.Popen[str]:
+def begin(workspace: Path, *options: str, pause: float = 0.0) -> subprocess.Popen[str]:
     """Start a sweep over RANKS."""
     ranks = f"parameters: {{train.rank: {RANKS}, train.pause: [{pause}]}}\n"
     (workspace / "ranks.yaml").write_text(f"{ranks}metric: validation_log_loss\n")
@@ -72,9 +72,10 @@ def trained(workspace: Path) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("options", [["-j", "2"], ["--sequential"]], ids=["queue", "sequential"])
 def test_a_sweep_ranks_experiments_that_dvc_knows_and_runs_once_what_they_share(toy: Path, options: list[str]) -> None:
+    dvc(toy, "repro", **toy_environment(toy))
     output, _ = finish(begin(toy, *options))
     assert ranked(output) == [str(rank) for rank in sorted(RANKS)]
-    once = {"split": 1} | {f"train {rank}": 1 for rank in RANKS}
+    once = {"split": 1, "evaluate": 1} | {f"train {rank}": 1 for rank in RANKS}  # the last by `dvc repro` alone
     assert Counter(runs(toy)) == once
     name = output.splitlines()[2].split(" | ")[1]
     assert name in dvc(toy, "exp", "show", "--md").stdout

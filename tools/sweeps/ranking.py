@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from stages.report import table
 from tools.sweeps.plan import Run
 from tools.sweeps.spec import FOLD, Point, override
 
@@ -94,6 +93,11 @@ def ranking_over_folds(results: list[Result], metric: str) -> str:
         for place, (point, values) in enumerate(ranked, start=1)
     ]
     return table(["rank", *keys, "folds", f"mean {metric}", "standard deviation", "range"], rows)
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [columns, ["---"] * len(columns), *rows])
 
 
 def _order(value: float, metric: str) -> float:
