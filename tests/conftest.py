@@ -24,6 +24,8 @@ TINY = {
     "model": {"layers": 2, "max_length": 32, "prompt": "{note}?"},
     "train": {"epochs": 2, "learning_rate": 0.01, "lora": {"rank": 2}},
     "baselines": {"probe": {"layers": 1, "max_length": 32}, "zero_shot": {"cases": 20, "max_length": 32}},
+    "stress": {"cases": 12},
+    "explain": {"cases": 2},
     "evaluate": {"bootstrap": 100},
 }
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stages.lib.adapter import Learner, Specification, make_learner
+from tiny_models import save_model
+
+from stages.lib.abstention import Abstention
+from stages.lib.adapter import Learner, Specification, make_learner, save_adapter
+from stages.lib.calibration import Calibration, write_calibration
+from stages.lib.conformal import Conformal
 from stages.lib.lora import LoraParams
 from stages.lib.model import Compute, start
 from stages.lib.notes import Notes
+from stages.lib.scaling import Temperature
 
 COMPUTE = Compute(device="cpu", precision="float32", threads=1, batch_size=4)
 HALF = COMPUTE.model_copy(update={"precision": "bfloat16"})
@@ -55,6 +61,22 @@ def descend(learner: Learner, *, steps: int = 3) -> list[float]:
         losses.append(loss.item())
     learner.network.eval()
     return losses
+
+
+def save_tuned(folder: Path, objective: str, *, family: str = "llama") -> None:
+    """Train a few steps, and write base, adapter and calibration.json into a folder."""
+    base, chosen = save_model(folder / "base", family), specification(objective)
+    learner = make(base, chosen)
+    descend(learner)
+    save_adapter(learner, chosen, folder / "adapter")
+    calibration = Calibration(
+        scaling=Temperature(method="temperature", temperature=2),
+        diagnoses=DIAGNOSES,
+        calibration_cases=10,
+        abstention=Abstention(target_risk=0.2, certainty=0.9, threshold=0.4),
+        conformal=Conformal(coverage=0.9, threshold=0.2, per_diagnosis=None),
+    )
+    write_calibration(calibration, folder / "calibration.json")
 
 
 def gradients(learner: Learner) -> list[Any]:

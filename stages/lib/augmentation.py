@@ -83,7 +83,7 @@ def copies(record: Record, language: Language, params: AugmentParams, *, seed: i
             else:
                 copy = {"text": reworded(record["text"], language.synonyms, random, chance=params.synonyms)}
             text = mistyped(copy["text"], random, share=params.typos)
-            if text not in texts and _named(text, names) <= _named(record["text"], names):
+            if text not in texts and named(text, names) <= named(record["text"], names):
                 texts.add(text)
                 yield {**record, **copy, "text": text, "record_id": f"{record['record_id']}+{number}"}
                 break
@@ -160,7 +160,8 @@ def _voice(own: str, language: Language, random: Random, *, age: float | None, c
     return random.choice([voice for voice in fit if (voice.voice != own) == changed] or fit)
 
 
-def _named(text: str, names: Sequence[str]) -> set[str]:
+def named(text: str, names: Sequence[str]) -> set[str]:
+    """Return the names, as a label has them, that stand in the text."""
     line = _line(text)
     return {name for name in names if name in line}
 
