@@ -147,7 +147,11 @@ def lay_out(workspace: Path) -> Path:
 
 def make_toy_sweep(workspace: Path) -> Path:
     """Lay the toy out as a repository of git and DVC with one commit, and return it."""
-    initialise(lay_out(workspace))
+    return commit(initialise(lay_out(workspace)))
+
+
+def commit(workspace: Path) -> Path:
+    """Commit all that git does not ignore, and return the workspace."""
     subprocess.run(["git", "add", "-A"], cwd=workspace, check=True)
     author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     subprocess.run(["git", *author, "commit", "-qm", "toy"], cwd=workspace, check=True)

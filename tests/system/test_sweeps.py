@@ -14,7 +14,7 @@ import psutil
 import pytest
 from interruption import wait_until
 from toy_pipeline import dvc
-from toy_sweep import make_toy_sweep, runs, toy_environment
+from toy_sweep import commit, make_toy_sweep, runs, toy_environment
 
 pytestmark = pytest.mark.full
 RANKS = [2, 3, 5]
@@ -73,6 +73,7 @@ def trained(workspace: Path) -> Callable[[], bool]:
 @pytest.mark.parametrize("options", [["-j", "2"], ["--sequential"]], ids=["queue", "sequential"])
 def test_a_sweep_ranks_experiments_that_dvc_knows_and_runs_once_what_they_share(toy: Path, options: list[str]) -> None:
     dvc(toy, "repro", **toy_environment(toy))
+    commit(toy)  # with dvc.lock, or `dvc exp apply` would miss what no experiment makes
     output, _ = finish(begin(toy, *options))
     assert ranked(output) == [str(rank) for rank in sorted(RANKS)]
     once = {"split": 1, "evaluate": 1} | {f"train {rank}": 1 for rank in RANKS}  # the last by `dvc repro` alone
