@@ -85,10 +85,11 @@ FOUND = {
         "card shown: «B417-2290-8836»",
     ],
     "AgeRecognizer": [
-        "a «93»-year-old woman",
-        "«101» yo male",
-        "aged «90»",
-        "Died aged «ninety-four».",  # in words
+        "a «93-year-old» woman",
+        "«101 yo» male",
+        "«aged 90»",
+        "Age: «94», lives alone",  # behind a label the number alone
+        "Died «aged ninety-four».",  # in words
         "turned «ninety» in spring",
     ],
     "AnyEmailRecognizer": [
@@ -196,6 +197,7 @@ CLINICAL = [
     "chart reviewed, policy of 100 days, record: normal",
     "trial of 14 days, order: 25 mg, visit 3 of 12",
     "sat 98 %, plate 4 holes, type A fracture, route PO 10 mg, lot of 100",
+    "RE-LY and RE-ALIGN, a Ramadan fast in a boy of 1 year",  # trials, a fast without a date
     "OMIM 154700 in NCT04470427, see PMID 30000001, NM_000138.5, ICD-10 E11",
     "BRAF V600E, 46,XY, T2 N1 M0, C5-C6 at L4, 3 of 4 limbs",
 ]
@@ -227,6 +229,31 @@ def test_a_measurement_is_no_identifier(recognizers: dict, text: str) -> None:
         for result in recognizers[name].analyze(text, recognizers[name].supported_entities, None)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("a 94-year-old woman", "94-year-old"),
+        ("a 94 years old woman", "94 years old"),
+        ("a woman of 94 years of age", "94 years of age"),
+        ("a woman aged 94 years, with fever", "aged 94 years"),
+        ("Aged 94, she lives alone", "Aged 94"),
+        ("94 y/o F with fever", "94 y/o"),
+        ("94yo woman", "94yo"),
+        ("94 y.o. woman", "94 y.o."),
+        ("She is 94 y.o. Her son is well", "94 y.o"),  # the dot ends the sentence
+        ("Age: 94, lives alone", "94"),
+        ("at the age of 94 years", "94 years"),
+        ("she turned ninety in spring", "ninety"),
+        ("a ninety-four-year-old woman", "ninety-four-year-old"),
+        ("a ninety-four-year follow-up", "ninety-four"),
+        ("a man aged ninety-one years with fever", "aged ninety-one years"),
+    ],
+)
+def test_an_age_goes_as_a_phrase_without_its_noun(recognizers: dict, text: str, phrase: str) -> None:
+    spans = {text[found.start : found.end] for found in recognizers["AgeRecognizer"].analyze(text, ["AGE"], None)}
+    assert max(spans, key=len) == phrase
 
 
 def test_every_class_of_safe_harbor_has_an_entity_and_a_recognizer(recognizers: dict) -> None:

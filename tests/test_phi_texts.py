@@ -136,6 +136,12 @@ def test_what_is_announced_in_lower_case_is_found(finder: Finder, text: str) -> 
     assert [word for part in text.split("«")[1:] for word in part.split("»")[0].split() if word in scrubbed] == []
 
 
+def test_an_age_in_other_words_has_the_same_number_and_nothing_of_it_is_left(finder: Finder) -> None:
+    texts = ["A 94-year-old woman with fever.", "Fever in a woman aged 94 years.", "94 y/o, her sister is 97 yo."]
+    scrubbed = [text for text, _ in redact([texts], finder.find, finder.lexicon)[0]]
+    assert scrubbed == ["A [AGE_1] woman with fever.", "Fever in a woman [AGE_1].", "[AGE_1], her sister is [AGE_2]."]
+
+
 def test_a_name_grows_by_its_initials_and_a_finding_between_does_not_keep_it(finder: Finder) -> None:
     texts = ["Handed over to K Halvorsen.", "His brother Amara Okonkwo has fever.", "Vitamin D and fever."]
     scrubbed = [redact([[text]], finder.find, finder.lexicon)[0][0][0] for text in texts]

@@ -80,6 +80,8 @@ STRICT = [
     ("Seen on 03/14/2021, born in 1948.", "Seen on 2021, born in 1948."),
     # ages over 89
     ("A 93-year-old woman fell.", "A 90+-year-old woman fell."),
+    ("A woman aged 94 years fell.", "A woman aged 90+ years fell."),
+    ("A ninety-four-year-old woman fell.", "A 90+-year-old woman fell."),
     ("An 89-year-old woman fell.", "An 89-year-old woman fell."),
     # three digits of a ZIP code, 000 for small areas; nothing of other countries' codes
     ("Lives at 1427 Larkspur Lane, Boise, ID 83702.", "Lives at [LOCATION_1] 837."),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+from stages.lib.phi.ages import number_in
 from stages.lib.phi.redaction import Document, Replacement, render
 from stages.lib.phi.shift import is_day_first
 from stages.lib.phi.spans import ENTITIES, Span, outside, placeholders
@@ -118,7 +119,7 @@ def _replacement(
         elif operator == "year":
             made = _year(value, latest)
         elif operator == "over_89":
-            made = "90" if text[span.end : span.end + 1] == "+" else "90+"
+            made = _over_89(value, text[span.end :])
         elif operator == "zip3":
             made = _zip3(text, span, placeholder)
         return placeholder() if made is None else made
@@ -135,6 +136,12 @@ def _with_old_years(text: str, spans: list[Span], latest: int) -> list[Span]:
         if latest - int(match[1]) >= 90
     )
     return sorted([*spans, *outside(born, taken)])
+
+
+def _over_89(phrase: str, after: str) -> str:
+    start, end = number_in(phrase)
+    number = "90" if (phrase[end:] + after[:1]).startswith("+") else "90+"
+    return phrase[:start] + number + phrase[end:]
 
 
 def _year(date: str, latest: int) -> str | None:

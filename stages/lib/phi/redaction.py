@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from stages.lib.phi.ages import number_in
 from stages.lib.phi.spans import PLACEHOLDER, TITLES, Span, outside, placeholders, union
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class _Numbers:
     def of(self, entity: str, value: str) -> int:
         """Return the number of `value`, a new one if need be."""
         words = frozenset(re.findall(r"\w+", value.casefold())) - TITLES if entity == "PERSON" else None
+        if entity == "AGE":  # "aged 94" and "94-year-old" are one value
+            value = value[slice(*number_in(value))]
         key = words or frozenset([" ".join(value.casefold().split())])
         known = self.known.setdefault(entity, [])
         for place, (other, number) in enumerate(known):
