@@ -66,7 +66,7 @@ def measure(
     families = {disease.id: disease.group for disease in read_cohort()}
     declared = {name: value for name, value in settings.prevalence.items() if name in model.diagnoses}
     tables = curves(models, model.diagnoses, declared)
-    tables["subgroups"] = by_subgroup(models[TUNED].calibrated, attributes(known, families), **drawing)
+    tables["subgroups"] = by_subgroup(models[TUNED], attributes(known, families), **drawing)
     tables["predictions"] = by_case(models, known, groups, model.calibration)
     tables["unknown_diagnoses"] = named(unknown)
     for name, frame in tables.items():
