@@ -149,15 +149,6 @@ def test_published_splits_that_cannot_be_used_stop_the_run(split: str | None, me
         dealt(records, strategy="provided")
 
 
-def test_cases_are_counted_by_diagnosis_and_split_without_what_is_excluded() -> None:
-    records = singles(6, diagnoses=2)
-    assigned = pd.Series(["test", "train", "train", EXCLUDED, "train", "calibration"], index=records.index)
-    counts = cases_by_split(records, assigned)
-    assert counts.to_csv(index=False, lineterminator="\n") == (
-        "diagnosis,train,validation,calibration,test\nd0,2,0,0,1\nd1,1,0,1,0\n"
-    )
-
-
 def test_records_for_training_alone_need_no_published_split() -> None:
     simulated = singles(30).assign(source="hpo", split=None)
     simulated = simulated.assign(
