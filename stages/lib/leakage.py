@@ -1,4 +1,4 @@
-"""What could leak between splits: the records that hang together, the proof that no splits share any, and what each split holds."""
+"""What could leak between splits: what hangs together, the proof that no splits share any, and what each holds."""
 
 from __future__ import annotations
 
