@@ -13,8 +13,9 @@ from typing import Any
 from benchmarks.deidentifiers import DOCUMENTS_PER_BATCH, KEPT, SCORE_THRESHOLD, Options, analyze_each, load
 from stages.lib.phi.ner import find_entities
 from stages.lib.phi.policies import Patient
-from stages.lib.phi.pool import Settings, scrub_all
 from stages.lib.phi.spans import Span
+from stages.lib.phi.work import Settings, scrub_patients
+from stages.lib.pool import in_order
 
 Batches = list[list[str]]
 
@@ -56,7 +57,7 @@ def _scrub(options: Options, batches: Batches, processes: int) -> None:
         (None, [Patient(f"{row}-{place}", [text], [None]) for place, text in enumerate(batch)])
         for row, batch in enumerate(batches)
     )
-    for _ in scrub_all(tasks, settings, workers=processes):
+    for _ in in_order(partial(scrub_patients, settings), tasks, workers=processes, stage="scrub"):
         pass
 
 

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import re
+import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from random import Random
 
 import yaml
 
+from stages.lib.pool import worker_count
 from stages.lib.stage import In, Out
 from stages.validate import Params, validate
 
@@ -92,7 +94,8 @@ def by_columns(folder: Path) -> None:
     from stages.lib.labels import read_terminology
     from stages.lib.observations import observe
 
-    observe(folder / "scrubbed.parquet", accepted=[], terminology=read_terminology(folder))
+    terminology = read_terminology(folder)
+    observe(folder / "scrubbed.parquet", accepted=[], terminology=terminology, workers=worker_count())
 
 
 def by_pandas(folder: Path) -> None:
@@ -127,15 +130,20 @@ WORKS = (by_stage, by_columns, by_pandas, by_phi_search, by_ungated_phi_search)
 
 
 def measured(work: Callable[[Path], None], folder: Path) -> tuple[float, float, float]:
-    """Return the seconds that `work` takes, those of the processor, and the process's peak memory in MiB."""
+    """Return the seconds that `work` takes, and with its workers those of the processor and the peak memory in MiB.
+
+    Memory is at most that: what workers share with the process that they come from counts once for each.
+    """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     started = time.perf_counter()
     work(folder)
-    seconds, processor = time.perf_counter() - started, time.process_time()
+    workers, times = resource.getrusage(resource.RUSAGE_CHILDREN), os.times()
+    seconds, processor = time.perf_counter() - started, time.process_time() + times[2] + times[3]
     peak = re.search(
         r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()
     )  # ru_maxrss is the parent's, if higher
-    return seconds, processor, int(peak[1]) / 1024 if peak else float("nan")
+    kibibytes = int(peak[1]) + worker_count() * workers.ru_maxrss if peak else float("nan")
+    return seconds, processor, kibibytes / 1024
 
 
 def main() -> None:

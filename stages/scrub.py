@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,8 +14,9 @@ from pydantic import Field, ValidationInfo, field_validator
 from stages.lib.phi.audit import Note, audit
 from stages.lib.phi.canaries import Canary, canaries, survives
 from stages.lib.phi.policies import Patient, Policy, read_policy, version
-from stages.lib.phi.pool import Results, Scrubbed, Settings, scrub_all, worker_count
 from stages.lib.phi.tally import Tally
+from stages.lib.phi.work import Results, Scrubbed, Settings, scrub_patients
+from stages.lib.pool import in_order, worker_count
 from stages.lib.records import schema, write_patients
 from stages.lib.stage import In, Out, StageError, Strict, progress, run
 
@@ -98,7 +100,7 @@ def scrub(params: Params, raw: In, ner: In, ontology: In, scrubbed: Out, scrub_a
     with pq.ParquetFile(raw) as file, audit(scrub_audit, policy=given.policy, version=version()) as note:
         batches = _with_canaries(_whole_patients(file), canaries(kept), rows=file.metadata.num_rows)
         tasks = ((batch, _patients(batch)) for batch in progress(batches, description="scrub"))
-        done = scrub_all(tasks, settings, workers=workers)
+        done = in_order(partial(scrub_patients, settings), tasks, workers=workers, stage="scrub")
         write_patients(_tables(done, tally, note), scrubbed, columns=schema(phi=False))
     if given.policy == "surrogate" and tally.suspects:
         raise StageError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from stages.lib.assignment import EXCLUDED, Parts, as_provided, by_date, by_hash, deciding_keys, separate
-from stages.lib.leakage import check_components, proof
+from stages.lib.leakage import cases_by_split, check_components, proof
 from stages.lib.lending import fill
 from stages.lib.near_duplicates import NearDuplicateParams, with_near_duplicates
 from stages.lib.records import independent_groups, read_records, write_records
@@ -93,8 +93,12 @@ def split(
     calibration: Out,
     test: Out,
     splits: Out,
+    split_counts: Out,
 ) -> None:
-    """Assign every record to a split, or exclude it; near-duplicates become groups of the records."""
+    """Assign every record to a split, or exclude it; near-duplicates become groups of the records.
+
+    `splits` gets the proof that splits share nothing, `split_counts` the cases of each diagnosis in each split.
+    """
     scrubbed_records = read_records(scrubbed)
     records = with_near_duplicates(scrubbed_records, params.split.near_duplicates)
     component = independent_groups(records)
@@ -108,6 +112,7 @@ def split(
     for name, path in {"train": train, "validation": validation, "calibration": calibration, "test": test}.items():
         write_records(records[assigned == name], path)
     splits.write_text(json.dumps(proof(records, component, assigned=assigned, lent=lent), indent=2) + "\n")
+    cases_by_split(records, assigned).to_csv(split_counts, index=False, lineterminator="\n")
 
 
 def assign(records: pd.DataFrame, decided: pd.Series, params: SplitParams, *, seed: int) -> tuple[pd.Series, int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from stages.lib.phi.policies import Policy
+from stages.lib.pool import worker_count
 from stages.lib.stage import In, Out, StageError, Strict, cache_folder, log, run
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def _tables(
     found, expected = ([_column(field) for field in fields] for fields in (read_schema(scrubbed), schema(phi=False)))
     tables = {"schema": pd.DataFrame(columns=found)}
     if found == expected:
-        observed = observe(scrubbed, accepted=accepted, terminology=read_terminology(ontology), faked=faked)
+        terminology, workers = read_terminology(ontology), worker_count()
+        observed = observe(scrubbed, accepted=accepted, terminology=terminology, faked=faked, workers=workers)
         tables |= {"records": observed, "accepted": observed}
     return tables, expected
 

@@ -66,5 +66,7 @@ def test_a_stage_does_what_the_case_expects(case: Path, tmp_path: Path, ner_mode
             assert len(rows) == len(lines(path))
             for row, expected in zip(rows, lines(path), strict=True):
                 assert_holds(row, expected)
+        elif path.suffix == ".csv":
+            assert made.read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
         else:
             assert_holds(json.loads(made.read_text()), json.loads(path.read_text()))

@@ -43,13 +43,15 @@ def test_the_evenness_is_the_entropy_over_its_largest(sizes: list[int]) -> None:
     assert evenness(sizes) == pytest.approx(entropy(sizes) / np.log(len(sizes)), abs=1e-4)
 
 
-def test_the_columns_do_not_depend_on_how_the_file_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_columns_do_not_depend_on_batches_and_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = good_records()
     table.loc[7, "text"] = table.loc[50, "text"]
     write_records(table, tmp_path / "records.parquet")
     whole = observe(tmp_path / "records.parquet", accepted=[], terminology=NOTHING)
     monkeypatch.setattr("stages.lib.observations.ROWS", 7)
-    pd.testing.assert_frame_equal(observe(tmp_path / "records.parquet", accepted=[], terminology=NOTHING), whole)
+    for workers in (1, 2):
+        found = observe(tmp_path / "records.parquet", accepted=[], terminology=NOTHING, workers=workers)
+        pd.testing.assert_frame_equal(found, whole)
     assert whole["repeats_text"].sum() == 1
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from toy_split import PARAMS, SPLITS, cases, dealt, singles
 
 from stages.lib.assignment import EXCLUDED, Parts, by_date, deciding_keys
-from stages.lib.leakage import check_components, proof
+from stages.lib.leakage import cases_by_split, check_components, proof
 from stages.lib.lending import fill
 from stages.lib.near_duplicates import with_near_duplicates
 from stages.lib.records import independent_groups
@@ -190,6 +190,15 @@ def test_the_proof_counts_what_splits_share() -> None:
     leaking = joined.assign(patient_id="the same", groups=[["one", "near-duplicate r0"]] * 60)
     bad = proof(leaking, component, assigned=assigned, lent=lent)
     assert [value for key, value in bad.items() if key.startswith("shared")] == [3, 3, 3]
+
+
+def test_cases_are_counted_by_diagnosis_and_split_without_what_is_excluded() -> None:
+    records = singles(6, diagnoses=2)
+    assigned = pd.Series(["test", "train", "train", EXCLUDED, "train", "calibration"], index=records.index)
+    counts = cases_by_split(records, assigned)
+    assert counts.to_csv(index=False, lineterminator="\n") == (
+        "diagnosis,train,validation,calibration,test\nd0,2,0,0,1\nd1,1,0,1,0\n"
+    )
 
 
 def test_records_for_training_alone_are_never_held_out_and_leave_the_others_as_they_were() -> None:

@@ -1,4 +1,4 @@
-"""What could leak between splits: the records that hang together, and the proof that no splits share any."""
+"""What could leak between splits: what hangs together, the proof that no splits share any, and what each holds."""
 
 from __future__ import annotations
 
@@ -54,6 +54,14 @@ def proof(records: pd.DataFrame, component: np.ndarray, *, assigned: pd.Series, 
         "shared_near_duplicates": _shared(groups["groups"][clustered], groups["split"][clustered]),
         "assignment_sha256": hashlib.sha256(repr(pairs).encode()).hexdigest()[:16],
     }
+
+
+def cases_by_split(records: pd.DataFrame, assigned: pd.Series) -> pd.DataFrame:
+    """Return a row per diagnosis, in alphabetical order, with its number of cases in each split, without excluded."""
+    import pandas as pd
+
+    counts = pd.crosstab(records["diagnosis"], assigned)
+    return counts.reindex(columns=["train", "validation", "calibration", "test"], fill_value=0).reset_index()
 
 
 def _shared(keys: pd.Series, split: pd.Series) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.lib.labels import Label, Terminology, number_labels, read_diagnoses, tokens
+from stages.lib.pool import in_order
 from stages.lib.stage import progress
 
 if TYPE_CHECKING:
@@ -35,11 +37,13 @@ COMMON_FORMS = {"AGE", "DATE_TIME", "PHONE_NUMBER", "IP_ADDRESS"}  # true values
 LENGTHS = [round(2 ** (half / 2)) for half in range(2, 34)]  # words from which a class of text lengths begins
 
 
-def observe(path: Path, *, accepted: Iterable[str], terminology: Terminology, faked: bool = False) -> pd.DataFrame:
+def observe(
+    path: Path, *, accepted: Iterable[str], terminology: Terminology, faked: bool = False, workers: int = 1
+) -> pd.DataFrame:
     """Return a row of counts, shares and flags per record, in the order of the file; it holds no value of a record.
 
     There must be a record. `accepted` are the diagnoses of the data accepted last. Where values are `faked`, only what
-    no fake looks like counts as PHI.
+    no fake looks like counts as PHI. The number of `workers`, processes, changes nothing but the time.
     """
     import numpy as np
     import pandas as pd
@@ -50,7 +54,10 @@ def observe(path: Path, *, accepted: Iterable[str], terminology: Terminology, fa
     file = pq.ParquetFile(path)
     batches = file.iter_batches(batch_size=ROWS, columns=list(COLUMNS))
     total = -(-file.metadata.num_rows // ROWS)
-    parts = [_of_batch(batch, labels, faked=faked) for batch in progress(batches, description="observe", total=total)]
+    given = progress(batches, description="observe", total=total)
+    tasks = ((None, (batch.schema, batch.serialize())) for batch in given)  # of a slice, pickle would take the whole
+    work = partial(_of_batch, labels=labels, faked=faked)
+    parts = [part for _, part in in_order(work, tasks, workers=min(workers, total), stage="validate")]
     observed = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
     return _across(observed, labels=labels, accepted=len(accepted), owners=owners(path))
 
@@ -81,7 +88,7 @@ def planted() -> str:
     return "(?i)" + "|".join(re.escape(value) for value in values if len(value) > 5 and re.search(r"[\W\d]", value))
 
 
-def _of_batch(batch: pa.RecordBatch, labels: Mapping[str, Label], *, faked: bool) -> dict[str, np.ndarray]:
+def _of_batch(batch: tuple[pa.Schema, pa.Buffer], *, labels: Mapping[str, Label], faked: bool) -> dict[str, np.ndarray]:
     """Return what can be said of each record by itself, and hashes for what is said across records."""
     import numpy as np
     import pandas as pd
@@ -99,7 +106,8 @@ def _of_batch(batch: pa.RecordBatch, labels: Mapping[str, Label], *, faked: bool
         hashed: np.ndarray = pd.util.hash_array(np.array(values, dtype="object"), categorize=False)
         return hashed
 
-    column = {name: batch.column(name) for name in COLUMNS}
+    schema, serialized = batch
+    column = dict(zip(schema.names, pa.ipc.read_record_batch(serialized, schema).columns, strict=True))
     text, age, patient = (column[name] for name in ("text", "age", "patient_id"))
     texts, words, values = _of_texts(text, column["diagnosis"], labels, faked=faked)
     placeholders = pc.fill_null(pc.count_substring_regex(text, PLACEHOLDER), 0).to_numpy(zero_copy_only=False)

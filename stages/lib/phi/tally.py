@@ -12,7 +12,7 @@ from stages.lib.phi.leak import Leak
 from stages.lib.phi.spans import Span
 
 if TYPE_CHECKING:
-    from stages.lib.phi.pool import Scrubbed
+    from stages.lib.phi.work import Scrubbed
 
 IDS_SHOWN = 5
 Record = Mapping[str, Any]

@@ -1,21 +1,12 @@
-"""Scrub whole patients in worker processes, in order and a few batches ahead."""
+"""Scrub whole patients: the work of one process, and what goes in and out of it."""
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from stages.lib.isolation import die_with_parent
 from stages.lib.phi.policies import Patient, Policy
 from stages.lib.phi.spans import Span
-from stages.lib.stage import StageError
-
-Item = TypeVar("Item")
 
 
 class Settings(NamedTuple):
@@ -76,39 +67,3 @@ def scrub_patients(settings: Settings, patients: list[Patient]) -> Results:
         hits = [count_hits(text, patterns) for text, _ in found]
         results.append([Scrubbed(*text, date, count) for text, date, count in zip(texts, dates, hits, strict=True)])
     return results
-
-
-def scrub_all(
-    batches: Iterable[tuple[Item, list[Patient]]], settings: Settings, *, workers: int
-) -> Iterator[tuple[Item, Results]]:
-    """Yield what came with each batch of patients and their scrubbed texts, in order; few batches are held at a time.
-
-    Raises StageError where a worker was killed.
-    """
-    if workers == 1:
-        yield from ((item, scrub_patients(settings, patients)) for item, patients in batches)
-        return
-    import multiprocessing
-
-    ahead: deque[tuple[Item, Future[Results]]] = deque()
-    fork = multiprocessing.get_context("fork")
-    try:
-        with ProcessPoolExecutor(workers, mp_context=fork, initializer=die_with_parent) as pool:
-            for item, patients in batches:
-                ahead.append((item, pool.submit(scrub_patients, settings, patients)))
-                if len(ahead) > 2 * workers:
-                    first, future = ahead.popleft()
-                    yield first, future.result()
-            while ahead:
-                first, future = ahead.popleft()
-                yield first, future.result()
-    except BrokenProcessPool:
-        raise StageError("scrub: a worker was killed, likely for memory; lower DIFFERENTIAL_WORKERS") from None
-
-
-def worker_count() -> int:
-    """Return DIFFERENTIAL_WORKERS, by default the number of CPUs."""
-    value = os.environ.get("DIFFERENTIAL_WORKERS") or str(os.cpu_count() or 1)
-    if not value.isdigit() or int(value) < 1:
-        raise StageError(f"DIFFERENTIAL_WORKERS: {value!r}: must be a whole number of processes from 1")
-    return int(value)
