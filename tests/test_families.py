@@ -9,7 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_models import DECODERS, ENCODERS, save_model
-from toy_learner import COMPUTE, DIAGNOSES, LORA, LORA_ON_TOP, TEXTS, descend, gradients, make, specification
+from toy_learner import (
+    COMPUTE,
+    DIAGNOSES,
+    LORA,
+    LORA_ON_TOP,
+    LORA_ON_WORDS,
+    TEXTS,
+    descend,
+    gradients,
+    make,
+    specification,
+)
 
 from stages.lib.adapter import load_learner, save_adapter
 from stages.lib.classifier import Classifier
@@ -21,7 +32,13 @@ CASES = [
     *((family, "classify", False) for family in [*ENCODERS, *DECODERS]),
     *((family, "generate", chat) for family in DECODERS for chat in (True, False)),
 ]
-METHODS = {"LoRA": (2, LORA), "LoRA on top of all": (None, LORA_ON_TOP), "full": (2, None)}
+METHODS = {
+    "LoRA": (2, LORA),
+    "LoRA on top of all": (None, LORA_ON_TOP),
+    "LoRA on words too": (2, LORA_ON_WORDS),
+    "full": (2, None),
+}
+WRITES_BY_WHAT_IT_READS_BY = ["gpt2", "llama", "gemma", "gemma2", "gemma3_text"]  # tied embeddings
 
 
 @pytest.mark.parametrize(("family", "objective", "chat"), CASES)
@@ -31,6 +48,10 @@ def test_a_family_trains_saves_reloads_and_predicts_the_same(
 ) -> None:
     base, adapter = save_model(tmp_path / "base", family, chat=chat), tmp_path / "adapter"
     chosen = specification(objective, layers=layers)
+    if lora is LORA_ON_WORDS and objective == "generate" and family in WRITES_BY_WHAT_IT_READS_BY:
+        with pytest.raises(StageError, match=r"params.yaml: train.lora.embeddings: true: .*; set false"):
+            make(base, chosen, lora=lora)
+        return
     learner = make(base, chosen, lora=lora)
     tokens = learner.encode(TEXTS)
     fresh = learner.scores(tokens)
@@ -77,6 +98,19 @@ def test_lora_goes_to_the_last_layers_that_are_kept(family: str, layers: int, tm
     below = re.compile(rf"\.[0-{2 - layers}]\." if layers < 3 else "nothing is below")
     assert names[0] == [name for name in names[1] if not below.search(name)]
     assert {int(re.findall(r"\.(\d)\.", name)[0]) for name in names[0]} == set(range(3 - layers, 3))
+
+
+@pytest.mark.parametrize("family", [*DECODERS, *ENCODERS])
+@pytest.mark.parametrize("layers", [None, 1])
+def test_lora_goes_to_the_embeddings_of_words_where_asked_for(family: str, layers: int | None, tmp_path: Path) -> None:
+    base, chosen = save_model(tmp_path, family), specification("classify")
+    plain, more = (
+        {name for name, weight in make(base, chosen, lora=lora).network.named_parameters() if weight.requires_grad}
+        for lora in (LORA.model_copy(update={"layers": layers}), LORA_ON_WORDS.model_copy(update={"layers": layers}))
+    )
+    assert plain < more
+    assert len(more - plain) == 2
+    assert all("lora_embedding_" in name for name in more - plain)
 
 
 def test_more_layers_for_lora_than_are_kept_name_the_parameter(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ COMPUTE = Compute(device="cpu", precision="float32", threads=1, batch_size=4)
 TEXTS = ["fever", "a longer note on joint pain and rash", "cough", "", "headache for three days", "ö ü 漢字"]
 
 
-LORA = LoraParams(rank=2, alpha=4, dropout=0, layers=None)
+LORA = LoraParams(rank=2, alpha=4, dropout=0, layers=None, embeddings=False)
 CHANGES = {"epochs": 1, "patience": 1, "batch_size": 4, "learning_rate": 0.01, "label_smoothing": 0, "lora": LORA}
 SETTINGS = TrainParams.model_validate(yaml.safe_load((ROOT / "params.yaml").read_text())["train"] | CHANGES)
 

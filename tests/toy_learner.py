@@ -18,8 +18,9 @@ from stages.lib.scaling import Temperature
 
 COMPUTE = Compute(device="cpu", precision="float32", threads=1, batch_size=4)
 HALF = COMPUTE.model_copy(update={"precision": "bfloat16"})
-LORA = LoraParams(rank=2, alpha=4, dropout=0, layers=None)
+LORA = LoraParams(rank=2, alpha=4, dropout=0, layers=None, embeddings=False)
 LORA_ON_TOP = LORA.model_copy(update={"layers": 1})
+LORA_ON_WORDS = LORA.model_copy(update={"embeddings": True})
 TEXTS = ["fever", "a longer note on joint pain and rash", "cough", "", "headache for three days", "ö ü 漢字"]
 DIAGNOSES = ["Marfan syndrome", "Marfan", "Fabry disease", "Gaucher disease"]
 TARGETS = [0, 1, 2, 3, 0, 1]

@@ -145,7 +145,7 @@ def _assemble(
     import torch
 
     model, diagnoses, there = specification.model, specification.diagnoses, network.device
-    if tokenizer.pad_token_id >= network.get_input_embeddings().num_embeddings:
+    if tokenizer.pad_token_id >= len(network.get_input_embeddings().weight):
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token  # padding is masked: any token will do
     if specification.objective == "generate":
         if not tokenizer.is_fast:

@@ -1,4 +1,4 @@
-"""Low-rank adaptation: a frozen model in, the same with trainable updates of its linear layers out."""
+"""Low-rank adaptation: a frozen model in, the same with trainable updates of its layers out."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class LoraParams(Strict):
     """Dropout before the update, as a share."""
     layers: int | None = Field(ge=1, le=1000)
     """Number of last layers, of those kept, whose linear layers get an update; null: all."""
+    embeddings: bool
+    """Update the embeddings of words too, so that each word has a few weights of its own, as in a bag of words."""
 
 
 def adapted(network: Any, lora: LoraParams, *, name: str) -> Any:
@@ -31,26 +33,47 @@ def adapted(network: Any, lora: LoraParams, *, name: str) -> Any:
 
     warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False")  # peft turns GPT-2's layers by itself
     config = LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=_targets(network, lora.layers)
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=_targets(network, lora)
     )
     network = get_peft_model(network, config)
     network.peft_config["default"].base_model_name_or_path = name
     return network
 
 
-def _targets(network: Any, layers: int | None) -> str | list[str]:
-    """Name the linear layers that LoRA goes to: all but the output head, or those of the last `layers` layers."""
+def _targets(network: Any, lora: LoraParams) -> str | list[str]:
+    """Name what LoRA goes to: linear layers, but the output head, all or of the last layers; and the embeddings."""
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    kept = network.config.get_text_config().num_hidden_layers
-    if layers is None:
+    if lora.layers is None and not lora.embeddings:
         return "all-linear"
+    modules, head, words = dict(network.named_modules()), _output_head(network), network.get_input_embeddings()
+    if lora.embeddings and head is not None and head.weight is words.weight:
+        raise StageError(
+            "params.yaml: train.lora.embeddings: true: the base model writes by the embeddings that it reads by, and "
+            "one update cannot serve both; set false, or train.objective to classify"
+        )
+    above = _upper(network, modules, lora.layers) if lora.layers else ("",)
+    linear = (torch.nn.Linear, Conv1D)
+    found = [
+        name
+        for name, module in modules.items()
+        if isinstance(module, linear) and module is not head and name.startswith(above)
+    ]
+    return found + [name for name, module in modules.items() if lora.embeddings and module is words]
+
+
+def _output_head(network: Any) -> Any:
+    return network.get_output_embeddings() if hasattr(network, "get_output_embeddings") else None
+
+
+def _upper(network: Any, modules: dict[str, Any], layers: int) -> tuple[str, ...]:
+    """Return how the names of all modules in the last `layers` layers begin."""
+    import torch
+
+    kept = network.config.get_text_config().num_hidden_layers
     if layers > kept:
         raise StageError(f"params.yaml: train.lora.layers: {layers}: only {kept} layers of the base model are kept")
-    modules = dict(network.named_modules())
     lists = [name for name, found in modules.items() if isinstance(found, torch.nn.ModuleList) and len(found) == kept]
     stack = [name for name in lists if not re.search(r"\.\d+\.", name)][-1]  # not a layer's experts, nor image layers
-    upper = tuple(f"{stack}.{index}." for index in range(kept - layers, kept))
-    linear = (torch.nn.Linear, Conv1D)
-    return [name for name, found in modules.items() if isinstance(found, linear) and name.startswith(upper)]
+    return tuple(f"{stack}.{index}." for index in range(kept - layers, kept))
