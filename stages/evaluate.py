@@ -26,6 +26,7 @@ from stages.lib.stage import In, Out, Strict, log, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
@@ -84,29 +85,24 @@ def evaluate(
     """Measure every model on the test split; the tuned one as calibrated, others after a temperature of their own."""
     import pandas as pd
 
-    table, learnt = read_predictions(tuned_predictions, baseline_predictions), read_calibration(calibration)
-    records = read_records(test)
+    predicted = read_predictions(tuned_predictions, baseline_predictions)
+    learnt, records = read_calibration(calibration), read_records(test)
     groups = pd.Series(independent_groups(records), index=records["record_id"])
-    models = calibrated(table, learnt, groups)
-    settings: dict[str, Any] = {"resamples": params.evaluate.bootstrap, "seed": params.seed}
-    settings["confidence"] = params.evaluate.confidence
+    models = calibrated(predicted, learnt, groups)
+    how = params.evaluate
+    settings: Any = {"resamples": how.bootstrap, "confidence": how.confidence, "seed": params.seed}
     bounds = with_intervals(models, **settings)
     bounds[TUNED] |= in_use(models[TUNED].calibrated, learnt, **settings)
     families = {disease.id: disease.group for disease in read_cohort()}
     compared = compare(models, **settings)
     parts = by_subgroup(models[TUNED], attributes(records, families), **settings)
-    tables = curves(models, learnt.diagnoses, params.evaluate.prevalence)
-    for path, frame in {
-        comparisons: compared,
-        subgroups: parts,
-        predictions: by_case(models, records, groups, learnt),
-        per_diagnosis: tables["per_diagnosis"],
-        reliability: tables["reliability"],
-        risk_coverage: tables["risk_coverage"],
-        roc: tables["roc"],
-        decision_curve: tables["decision_curve"],
-    }.items():
-        frame.round(DIGITS).to_csv(path, index=False, lineterminator="\n")
+    drawn = curves(models, learnt.diagnoses, how.prevalence)
+    _write(compared, comparisons)
+    _write(parts, subgroups)
+    _write(by_case(models, records, groups, learnt), predictions)
+    outs = (per_diagnosis, reliability, risk_coverage, roc, decision_curve)  # in the order of `curves`
+    for table, path in zip(drawn.values(), outs, strict=True):
+        _write(table, path)
     write_intervals(bounds, intervals, digits=DIGITS)
     summary = {"test_cases": len(records), "test_groups": groups.nunique(), "diagnoses": len(learnt.diagnoses)}
     summary |= headline(bounds, comparisons=compared, subgroups=parts)
@@ -116,7 +112,7 @@ def evaluate(
 def curves(
     models: Mapping[str, Model], diagnoses: Sequence[str], prevalence: Mapping[str, float]
 ) -> dict[str, pd.DataFrame]:
-    """Return what is measured by diagnosis, and the data of the curves, by the stem of the table."""
+    """Return what is measured by diagnosis, then the data of the curves, by the stem of the table."""
     import pandas as pd
 
     scores = {name: model.calibrated for name, model in models.items()}
@@ -166,6 +162,10 @@ def headline(bounds: Intervals, *, comparisons: pd.DataFrame, subgroups: pd.Data
         for name in above:
             log.warning("%s is above the ceiling: the splits leak, or the generator is not what it is said to be", name)
     return summary
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    table.round(DIGITS).to_csv(path, index=False, lineterminator="\n")
 
 
 def _written(value: Any) -> Any:

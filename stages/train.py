@@ -98,6 +98,7 @@ def summary(
         "best_epoch": best["epoch"],
         "train_log_loss": round(best["train"], 5),
         "validation_log_loss": round(best["validation"], 5),
+        "validation_log_loss_error": round(best["validation_error"], 5),
         "validation_accuracy": round(best["validation_accuracy"], 5),
         "validation_macro_f1": round(best["validation_macro_f1"], 5),
         "trained_parameters": sum(weight.numel() for group in learner.weights() for weight in group),

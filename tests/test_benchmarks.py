@@ -12,6 +12,7 @@ import yaml
 from conftest import ROOT
 from tiny_models import save_model
 from toy_records import good_records
+from toy_sources import write_ontology
 
 from stages.lib.records import write_records
 
@@ -69,3 +70,19 @@ def test_the_benchmark_of_scoring_finds_both_ways_alike() -> None:
     (row,) = benchmark.measure([2], notes=2, repeats=1, precision="float32")
     assert row["labels"] == 2
     assert row["largest_difference"] < 1e-3
+
+
+def test_the_benchmark_of_quality_compares_models_on_the_same_records(
+    trainable: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark = importlib.import_module("benchmarks.quality")
+    write_ontology(trainable / "data/ontology")
+    write_records(good_records(60), trainable / "data/scrubbed.parquet")
+    params = yaml.safe_load((trainable / "params.yaml").read_text())
+    params["model"] |= {"layers": 2, "max_length": 64}
+    params["train"] |= {"epochs": 1}
+    (trainable / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.setattr("sys.argv", ["quality", "--folds", "1", "2"])
+    benchmark.main()
+    rows = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0] for line in rows[2:]] == ["| fold 1", "| fold 2", "| all folds"]

@@ -14,6 +14,7 @@ from toy_revisions import DIAGNOSES, PARAMS, commit, git, predictions, repositor
 
 from stages.lib.stage import StageError
 from tools import gate
+from tools.review import change
 from tools.review.log import LOG
 from tools.review.plan import PLAN, ChangePlan, parse_plan
 
@@ -46,6 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     commit(folder, "feat: a run and a plan")
     git(folder, "switch", "--quiet", "--create", "change")
     monkeypatch.chdir(folder)
+    monkeypatch.setattr(change, "RESAMPLES", 300)  # for speed; what is judged here lies far from any bound
     return folder
 
 

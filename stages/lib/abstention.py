@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stages.lib.scores import Scores
 
 CERTAINTY = 0.9  # share of calibration splits whose threshold keeps the target
-STARTS = 4
+STARTS = 10
 POINTS = 101
 
 
@@ -42,7 +42,7 @@ def learn_abstention(probabilities: np.ndarray, gold: np.ndarray, *, target_risk
 
     Learn then test (Angelopoulos et al. 2021, arXiv:2110.01052): a threshold is shown to where the errors among its
     answers are too few for a risk above the target by the exact binomial test (the Clopper-Pearson bound); thresholds
-    are tested downwards from a few starts, each until the first that fails, which keeps the error of all tests at
+    are tested downwards from ten starts, each until the first that fails, which keeps the error of all tests at
     1 - CERTAINTY. It takes the cases for independent.
     """
     import numpy as np

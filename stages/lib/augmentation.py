@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from stages.lib.labels import number_labels, read_terminology, tokens
 from stages.lib.narration.identities import FAKED, invent
-from stages.lib.narration.notes import Note, Voice, read_voices, write_note
+from stages.lib.narration.notes import Voice, read_voices, write_note
 from stages.lib.phenotypes.ontology import read_annotations
 from stages.lib.phenotypes.phenome import Wordings, read_phenome
 from stages.lib.rewording import Synonyms, mistyped, reworded, synonyms_of
@@ -136,20 +136,25 @@ def _retold(
         sex=sex,
         age=age,
     )
-    return {"text": _redacted(note), "voice": note.voice, "phenotypes": findings, "excluded_phenotypes": absent}
+    return {
+        "text": redacted(note.text, note.phi),
+        "voice": note.voice,
+        "phenotypes": findings,
+        "excluded_phenotypes": absent,
+    }
 
 
-def _redacted(note: Note) -> str:
-    """Return the note's text with placeholders for its identifiers, numbered in the order of first use."""
+def redacted(text: str, phi: Iterable[Mapping[str, Any]]) -> str:
+    """Return the text with placeholders for its identifiers, numbered in the order of first use."""
     pieces, end = list[str](), 0
     numbers: dict[str, dict[str, int]] = {}
-    for span in note.phi:
+    for span in sorted(phi, key=lambda span: span["start"]):
         entity = "ID" if span["entity"] == "US_SSN" else span["entity"]
         seen = numbers.setdefault(entity, {})
-        number = seen.setdefault(note.text[span["start"] : span["end"]], len(seen) + 1)
-        pieces += [note.text[end : span["start"]], f"[{entity}_{number}]"]
+        number = seen.setdefault(text[span["start"] : span["end"]], len(seen) + 1)
+        pieces += [text[end : span["start"]], f"[{entity}_{number}]"]
         end = span["end"]
-    return "".join([*pieces, note.text[end:]])
+    return "".join([*pieces, text[end:]])
 
 
 def _voice(own: str, language: Language, random: Random, *, age: float | None, chance: float) -> Voice:

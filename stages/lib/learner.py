@@ -160,7 +160,7 @@ def _is_stale(history: Sequence[dict[str, float]], settings: TrainParams) -> boo
 
 
 def _validate(learner: Learner, notes: Notes, workers: Workers) -> dict[str, float]:
-    """Return log loss, accuracy and macro-averaged F1 of the diagnoses; every worker scores a share of the notes."""
+    """Return log loss, its standard error, accuracy and macro-averaged F1; every worker scores a share of the notes."""
     import numpy as np
     import torch
     from scipy.special import log_softmax
@@ -173,9 +173,10 @@ def _validate(learner: Learner, notes: Notes, workers: Workers) -> dict[str, flo
     scores[own] = torch.from_numpy(found).to(learner.device)
     workers.sum([scores])
     logs, targets = log_softmax(scores.cpu().numpy().astype("float64"), axis=1), np.array(notes.targets)
-    predicted = logs.argmax(axis=1)
+    predicted, losses = logs.argmax(axis=1), -logs[np.arange(len(targets)), targets]
     return {
-        "validation": float(-logs[np.arange(len(targets)), targets].mean()),
+        "validation": float(losses.mean()),
+        "validation_error": float(losses.std() / math.sqrt(len(losses))),
         "validation_accuracy": float((predicted == targets).mean()),
         "validation_macro_f1": float(f1_score(targets, predicted, labels=np.unique(targets), average="macro")),
     }

@@ -51,7 +51,7 @@ def expected_calibration_error(scores: Scores) -> float:
     is taken off (Kumar, Liang & Ma 2019, Verified uncertainty calibration, normal approximation).
     """
     confidence, accuracy, size = reliability(scores)
-    return float(_debiased(confidence, accuracy, size))
+    return float(debiased(confidence, accuracy, size))
 
 
 def calibration_error_by_chance(scores: Scores, *, seed: int) -> float:
@@ -70,20 +70,20 @@ def calibration_error_by_chance(scores: Scores, *, seed: int) -> float:
         [(generator.random((REDRAWN, len(part))) < confidence[part]).mean(axis=1) for part in parts]
     )
     means = np.array([confidence[part].mean() for part in parts])
-    return float(np.quantile(_debiased(means, accuracy, size), NULL_QUANTILE))
+    return float(np.quantile(debiased(means, accuracy, size), NULL_QUANTILE))
 
 
-def _debiased(confidence: np.ndarray, accuracy: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Return the error of accuracies (…, bins)."""
+def debiased(confidence: np.ndarray, accuracy: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return the error of each row of bins (…, bins), by their mean confidence, accuracy and cases."""
     import numpy as np
     from scipy.special import erf
 
-    weight = size / size.sum()
-    distance, spread = np.abs(confidence - accuracy), np.sqrt(accuracy * (1 - accuracy) / size)
+    weight = size / size.sum(axis=-1, keepdims=True)
+    distance, spread = np.abs(confidence - accuracy), np.sqrt(accuracy * (1 - accuracy) / np.maximum(size, 1))
     ratio = np.divide(distance, spread, out=np.full_like(distance, np.inf), where=spread > 0)
     # the mean of a folded normal distribution: how far redrawn accuracies would lie from the confidence
     redrawn = spread * np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + distance * erf(ratio / np.sqrt(2))
-    error: np.ndarray = np.maximum(0.0, (2 * distance - redrawn) @ weight)
+    error: np.ndarray = np.maximum(0.0, ((2 * distance - redrawn) * weight).sum(axis=-1))
     return error
 
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stages.lib.metrics import BINS
+from stages.lib.comparison import holm, mcnemar, two_sided
+from stages.lib.intervals import interval, of_counts, resampled_sums
+from stages.lib.reliability import BINS, debiased
+from stages.lib.scores import Scores
 from tools.review.cases import Pairing, Sample
 
 if TYPE_CHECKING:
@@ -50,8 +53,6 @@ def changes(pairing: Pairing) -> dict[str, Change]:
     Whole groups are drawn (Field & Welsh 2007), the same for both sides where the cases are the same. Accuracy is
     tested exactly (McNemar 1947) where each case is a group of its own; all else, by the share of resamples beyond 0.
     """
-    import numpy as np
-
     base, head = (
         resampled(side, seed=seed)
         for side, seed in ((pairing.base, SEED), (pairing.head, SEED if pairing.ids else SEED + 1))
@@ -59,17 +60,17 @@ def changes(pairing: Pairing) -> dict[str, Change]:
     found = {}
     for name in [name for name in base if name in head]:
         delta = head[name][1:] - base[name][1:]
-        low, high = np.quantile(delta, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist()
         points = float(base[name][0]), float(head[name][0])
+        _, low, high, _ = interval(points[1] - points[0], delta, confidence=CONFIDENCE)
         found[name] = Change(*points, low=low, high=high, p=two_sided(delta))
     if pairing.ids and len(set(pairing.head["group"])) == len(pairing.ids):
-        found["accuracy"] = replace(found["accuracy"], p=mcnemar(*swaps(pairing)))
+        found["accuracy"] = replace(found["accuracy"], p=exact(*answered_rightly(pairing)))
     return dict(zip(found, adjusted(list(found.values())), strict=True))
 
 
 def adjusted(found: Sequence[Change]) -> list[Change]:
     """Return the changes with p corrected for their number."""
-    values = iter(holm([change.p for change in found if change.p is not None]))
+    values = iter(holm([change.p for change in found if change.p is not None]).tolist())
     return [change if change.p is None else replace(change, p_adjusted=next(values)) for change in found]
 
 
@@ -114,71 +115,27 @@ def measured(sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     names = ("accuracy", "top_3_accuracy", "log_loss", "brier_score")
     found = {name: (sums[name] / sums["cases"])[:, 0] for name in names if name in sums}
-    hits, gold, answers = sums["hits"], sums["gold"], sums["answers"]
-    there = (gold > 0).sum(axis=1)
-    found["balanced_accuracy"] = (hits / np.maximum(gold, 1)).sum(axis=1) / there
-    found["macro_f1"] = (2 * hits / np.maximum(gold + answers, 1)).sum(axis=1) / there
+    with np.errstate(invalid="ignore", divide="ignore"):
+        counted = of_counts(sums["hits"], sums["gold"], sums["answers"])
+    found |= {name: counted[name] for name in ("balanced_accuracy", "macro_f1")}
     if "bins" in sums:
-        found["expected_calibration_error"] = calibration_error(sums["bins"], sums["expected"], sums["right"])
+        size = np.maximum(sums["bins"], 1)
+        found["expected_calibration_error"] = debiased(sums["expected"] / size, sums["right"] / size, sums["bins"])
     if "members" in sums:
         served = np.where(sums["members"] > 0, sums["served"] / np.maximum(sums["members"], 1), 1.0)
         found["worst_group_accuracy"] = served.min(axis=1)
     return found
 
 
-def calibration_error(cases: np.ndarray, expected: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return the debiased error of rows of bins, each by its cases, its sum of confidences and its right answers.
-
-    As in `evaluate` (Kumar, Liang & Ma 2019); the mean over redrawn accuracies has a closed form, the folded normal's.
-    """
-    import numpy as np
-    from scipy.special import erf
-
-    size = np.maximum(cases, 1)
-    gap, accuracy = (expected - right) / size, right / size
-    spread = np.maximum(np.sqrt(accuracy * (1 - accuracy) / size), 1e-12)
-    folded = spread * np.sqrt(2 / np.pi) * np.exp(-((gap / spread) ** 2) / 2) + gap * erf(gap / spread / np.sqrt(2))
-    weight = cases / cases.sum(axis=1, keepdims=True)
-    error: np.ndarray = np.maximum(0.0, (weight * (2 * np.abs(gap) - folded)).sum(axis=1))
-    return error
-
-
-def swaps(pairing: Pairing) -> tuple[int, int]:
-    """Return how many paired cases `base` alone answers rightly, and how many `head` alone."""
+def answered_rightly(pairing: Pairing) -> tuple[np.ndarray, np.ndarray]:
+    """Return which cases `base` answers rightly, and which `head`."""
     before, after = (side["answer"] == side["gold"] for side in (pairing.base, pairing.head))
-    return int((before & ~after).sum()), int((after & ~before).sum())
+    return before, after
 
 
-def mcnemar(broken: int, fixed: int) -> float:
-    """Return the two-sided p of the exact test that as many cases break as are fixed (McNemar 1947)."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(broken, broken + fixed).pvalue) if broken + fixed else 1.0
-
-
-def two_sided(gains: np.ndarray) -> float:
-    """Return the p of no gain: twice the share of resamples on the other side of 0 (Davison & Hinkley 1997)."""
-    beyond = min((gains <= 0).sum(), (gains >= 0).sum())
-    return float(min(1.0, 2 * (beyond + 1) / (len(gains) + 1)))
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Return the p values corrected for their number, in their order (Holm 1979)."""
-    order = sorted(range(len(p)), key=p.__getitem__)
-    corrected, highest = [0.0] * len(p), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[place]))
-        corrected[place] = highest
-    return corrected
-
-
-def resampled_sums(table: np.ndarray, groups: np.ndarray, *, resamples: int, seed: int) -> np.ndarray:
-    """Return the sums of columns over each resample of whole groups, (resamples, columns)."""
+def exact(before: np.ndarray, after: np.ndarray) -> float:
+    """Return the p of McNemar's exact test on right answers of the same cases."""
     import numpy as np
 
-    _, group = np.unique(groups, return_inverse=True)
-    sums = np.zeros((group.max() + 1, table.shape[1]))
-    np.add.at(sums, group, table)
-    generator = np.random.default_rng(seed)
-    drawn: np.ndarray = generator.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=resamples) @ sums
-    return drawn
+    alike = np.ones((len(before), 1)), np.arange(len(before))
+    return mcnemar(*(Scores(alike[0], np.where(right, 0, 1), alike[1]) for right in (after, before)))

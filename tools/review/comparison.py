@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tools.review import differences
 from tools.review.cases import Pairing, pair
-from tools.review.change import LOWER_IS_BETTER, Change, adjusted, changes, mcnemar
+from tools.review.change import LOWER_IS_BETTER, Change, adjusted, answered_rightly, changes, exact
 from tools.review.revisions import METRICS, Revision, commits_between
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def compare(base: Revision, head: Revision) -> Comparison:
     """Return the comparison; raise StageError where a revision holds no predictions."""
     before, after = base.predictions(), head.predictions()
     pairing = pair(before, after)
-    right_before, right_after = _right(pairing)
+    right_before, right_after = answered_rightly(pairing)
     paired = bool(pairing.ids)
     counts = differences.label_counts(before, after)
     locks = base.lock(), head.lock()
@@ -122,11 +122,6 @@ def headline(pairing: Pairing, base: Mapping[str, Any], head: Mapping[str, Any])
     return found
 
 
-def _right(pairing: Pairing) -> tuple[np.ndarray, np.ndarray]:
-    before, after = (side["answer"] == side["gold"] for side in (pairing.base, pairing.head))
-    return before, after
-
-
 def _named(pairing: Pairing, chosen: np.ndarray) -> list[str]:
     return sorted(name for name, there in zip(pairing.ids, chosen, strict=True) if there)
 
@@ -137,7 +132,7 @@ def _mover(attribute: str, group: str, before: np.ndarray, after: np.ndarray, *,
     if not paired:
         return Mover(attribute, group, len(after), None, None, Change(*points))
     broken, fixed = int((before & ~after).sum()), int((after & ~before).sum())
-    return Mover(attribute, group, len(after), broken, fixed, Change(*points, p=mcnemar(broken, fixed)))
+    return Mover(attribute, group, len(after), broken, fixed, Change(*points, p=exact(before, after)))
 
 
 def _corrected(movers: Sequence[Mover]) -> list[Mover]:
@@ -156,6 +151,6 @@ def _by_diagnosis(base: pd.DataFrame, head: pd.DataFrame, pairing: Pairing) -> l
 
 
 def _by_subgroup(pairing: Pairing) -> list[Mover]:
-    before, after = _right(pairing)
+    before, after = answered_rightly(pairing)
     members = zip(pairing.subgroups, pairing.base["members"].T, pairing.head["members"].T, strict=True)
     return _corrected([_mover(*name, before[one], after[two], paired=bool(pairing.ids)) for name, one, two in members])

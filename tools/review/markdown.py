@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stages.report import table
+from stages.lib.report.markdown import table
 from tools.review.change import Change
 from tools.review.comparison import Comparison, Mover
 

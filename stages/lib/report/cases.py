@@ -81,7 +81,8 @@ def errors(results: Results) -> Section:
             "confusion",
             "Confusion",
             "For each gold diagnosis, the share of its cases by predicted diagnosis; a stronger colour is more.",
-            "Shares of each gold diagnosis. Right answers stand on the diagonal.",
+            "Shares of each gold diagnosis; right answers stand on the diagonal"
+            + (", and diseases that are easily confused together." if groups else "."),
         ),
         _pairs(table, wrong, groups),
         _mistakes(wrong),

@@ -13,12 +13,14 @@ from stages.lib.report.page import Cell, Page, Span, Table, measure, percent
 from stages.lib.report.results import Results
 
 ITEMS = Path(__file__).with_name("checklist.yaml")
+OWNER = "owner's"  # an answer that names the owner leaves something to write
 ROOT = "../.."  # of the repository, from the report's folder
 HEAD = """# TRIPOD-LLM checklist
 
-Filled from this run. **Yours** marks what only the authors of a study can write; **filled** is what the pipeline knows,
-with where it stands. Items are those of [TRIPOD-LLM](https://doi.org/10.1038/s41591-024-03425-5) (Gallifant et al.
-2025, Nature Medicine 31:60), with the numbers of its table and in our own words, beside their counterparts in
+Filled from this run. **Yours** marks what only the authors of a study can write, **in part** where they have to add to
+what the pipeline knows; links say where it stands. Items are those of
+[TRIPOD-LLM](https://doi.org/10.1038/s41591-024-03425-5) (Gallifant et al. 2025, Nature Medicine 31:60), with the
+numbers of its table and in our own words, beside their counterparts in
 [TRIPOD+AI](https://doi.org/10.1136/bmj-2023-078378) (Collins et al. 2024, BMJ 385:e078378). The guideline is a living
 one: hand in its own form, which this page helps to fill."""
 
@@ -44,13 +46,14 @@ def _row(
     item: Mapping[str, Any], known: Mapping[str, str], anchors: Mapping[str, str], *, simulated: bool
 ) -> tuple[str, str, str, str, tuple[Span, ...]]:
     head = (str(item.get("item", "")), str(item.get("ai", "")), str(item["asks"]))
-    if "away" in item:
-        return (*head, "does not apply", (Span(f"Because {item['away']}."),))
-    answer = item.get("simulated") if simulated else None
-    answer = answer or item.get("answer")
+    away = item.get("away") or (item.get("simulated_away") if simulated else None)
+    if away:
+        return (*head, "does not apply", (Span(f"{away[0].upper()}{away[1:].rstrip('.')}."),))
+    answer = (item.get("simulated") if simulated else None) or item.get("answer")
     if not answer:
         return (*head, "yours", ())
-    return (*head, "filled", (Span(answer.format(**known)), *_links(item.get("where", []), anchors)))
+    state = "in part" if OWNER in answer else "filled"
+    return (*head, state, (Span(answer.format(**known)), *_links(item.get("where", []), anchors)))
 
 
 def _links(places: list[str], anchors: Mapping[str, str]) -> Iterator[Span]:
@@ -76,9 +79,7 @@ def facts(results: Results) -> dict[str, str]:
         "epochs": str(params["train"]["epochs"]),
         "excluded": f"{splits['excluded']:,}",
         "expectations": str(sum(isinstance(found, Mapping) for found in results.data_quality.values())),
-        "fit": f"LoRA of rank {lora['rank']} on the first {params['model']['layers'] or 'and all further'} layers"
-        if lora
-        else "All weights are fine-tuned",
+        "fit": (f"LoRA of rank {lora['rank']} on " if lora else "All weights of ") + _layers(params["model"]),
         "headline": f"Accuracy {accuracy} % on {results.evaluation['test_cases']:,} cases.",
         "licences": "; ".join(results.croissant["license"]),
         "max_length": str(params["model"].get("max_length")),
@@ -103,3 +104,7 @@ def base_name(origin: Mapping[str, Any]) -> str:
     name = origin.get("hub") or origin.get("wheel") or origin.get("path") or "a model of unknown origin"
     member = origin.get("member", "").rpartition("/")[2]
     return f"{member} of {name}" if member else str(name)
+
+
+def _layers(model: Mapping[str, Any]) -> str:
+    return f"the first {model['layers']} layers" if model.get("layers") else "all layers"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.lib.privacy import outcome, recall_by_class
-from stages.lib.report.page import Cell, Section, Span, Table, number, paragraph, percent, section, table
+from stages.lib.report.page import Cell, Section, Span, Table, number, paragraph, section, table
 from stages.lib.report.results import Results
 
 SPLITS = ("train", "validation", "calibration", "test")
@@ -44,13 +44,14 @@ def validation(results: Results) -> Section:
         [name.replace("_", " "), value["severity"], _met(value), _count(value), _range(value)]
         for name, value in found.items()
     ]
+    columns = ["expectation", "severity", "met", "records at fault", "lowest to highest"]
     return section(
         "Validation of the data",
         paragraph(
             f"{len(found)} expectations, {failed} of them not met. A critical one that is not met stops the run. The "
             "site data/data_docs tells what each asks."
         ),
-        Table(["expectation", "severity", "met", "records at fault", "lowest to highest"], rows, brief=failed > 0),
+        Table(columns, rows, title="Expectations", brief=failed > 0),
     )
 
 
@@ -126,13 +127,14 @@ def environment(results: Results) -> Section:
     rows: list[list[Cell]] = [[name, version] for name, version in results.provenance["versions"].items()]
     compute = results.provenance["params"].get("compute", {})
     told = ", ".join(f"{name} {value}" for name, value in compute.items())
-    share = percent(results.training.get("notes_cut", 0) / max(1, results.splits["records"]["train"]))
+    cut = results.training.get("notes_cut", 0)
     return section(
         "Environment",
         Table(["library", "version"], rows),
         paragraph(
             f"Trained with {told or 'the defaults'}: {results.training['trained_parameters']:,} weights, "
-            f"{results.training['tokens_per_epoch']:,} tokens an epoch. {share} of the training notes were cut."
+            f"{results.training['tokens_per_epoch']:,} tokens an epoch. "
+            f"{cut:,} training notes were longer than it reads."
         ),
     )
 

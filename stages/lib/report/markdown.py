@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from stages.lib.report.page import Block, Case, Cell, Measure, Page, Paragraph, Plot, Section, Span, Table, Text
 
@@ -16,11 +17,16 @@ def markdown(page: Page) -> str:
     return "\n\n".join(top) + "\n"
 
 
-def tabulated(table: Table) -> str:
+def tabulated(found: Table) -> str:
     """Return a table, numbers to the right."""
-    aligned = ["---:" if numeric else "---" for numeric in table.numeric()]
-    lines = [map(escaped, table.columns), aligned, *(map(_cell, row) for row in table.rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    rows = [[_cell(cell) for cell in row] for row in found.rows]
+    return table([escaped(column) for column in found.columns], rows, numeric=found.numeric())
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Iterable[bool] = ()) -> str:
+    """Return a table of cells that are Markdown already; those of `numeric` columns stand to the right."""
+    rule = ["---:" if right else "---" for right in numeric] or ["---"] * len(columns)
+    return "\n".join(f"| {' | '.join(line)} |" for line in [columns, rule, *rows])
 
 
 def escaped(text: str) -> str:

@@ -31,8 +31,9 @@ COLOURS = {
 DASHED = {"ceiling", "majority"}
 FAMILY = "DejaVu Sans"  # comes with matplotlib, so that text has the same size everywhere
 SIZE = (4.4, 3.3)  # inches
+MOST_TICKS = 12
 MOST_DIAGNOSES = 50  # of a readable confusion matrix
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": COLOURS["rule"],
     "axes.grid": True,
     "axes.labelcolor": COLOURS["ink"],
@@ -71,7 +72,8 @@ def draw(name: str, results: Results) -> Figure:
     """Return the figure of a plot by its name."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=SIZE, layout="constrained")
+    side = 3.6 + 0.16 * min(results.predictions["gold"].nunique(), MOST_DIAGNOSES)
+    figure = Figure(figsize=(side + 0.4, side) if name == "confusion" else SIZE, layout="constrained")
     DRAWN[name](figure.subplots(), results)
     return figure
 
@@ -110,7 +112,7 @@ def _losses(axes: Axes, results: Results) -> None:
     for column, colour in {"train": "tfidf", "validation": "tuned"}.items():
         axes.plot(curve["epoch"], curve[column], marker="o", color=COLOURS[colour], label=column)
     axes.set(xlabel="epoch", ylabel="log loss", ylim=(0, None))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xticks(curve["epoch"].astype(int)[:: 1 + len(curve) // MOST_TICKS])
     axes.legend()
 
 
@@ -153,7 +155,6 @@ def _decision_curve(axes: Axes, results: Results) -> None:
 
 def _confusion(axes: Axes, results: Results) -> None:
     """Draw a square per pair that occurs: opacity, not colour, tells how often, so that it reads in the dark too."""
-    import pandas as pd
     from matplotlib.patches import Rectangle
 
     table = results.predictions
@@ -163,13 +164,12 @@ def _confusion(axes: Axes, results: Results) -> None:
     kept = set(sorted(everything, key=lambda name: (-wrong.get(name, 0), name))[:MOST_DIAGNOSES])
     names = [name for name in everything if name in kept]
     places = {name: place for place, name in enumerate(names)}
-    shares = pd.crosstab(table["gold"], table["tuned"], normalize="index").stack()
-    for (gold, predicted), share in shares[shares > 0].items():
+    counts = table.groupby(["gold", "tuned"]).size().reset_index(name="cases")
+    counts["share"] = counts["cases"] / counts.groupby("gold")["cases"].transform("sum")
+    for gold, predicted, _, share in counts.itertuples(index=False):
         if gold in places and predicted in places:
             corner = (places[predicted] - 0.5, places[gold] - 0.5)
             axes.add_patch(Rectangle(corner, 1, 1, facecolor=COLOURS["tuned"], alpha=min(1, 0.08 + share), linewidth=0))
-    size = 2 + 0.16 * len(names)
-    axes.get_figure().set_size_inches(max(SIZE[0], size + 2), max(SIZE[1], size + 1.6))
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5), xlabel="predicted", ylabel="gold")
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=7)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stages.lib.report.page import (
+    NONE,
     Cell,
     Measure,
     Plot,
@@ -184,4 +185,4 @@ def _perturbations(robustness: Any) -> Iterator[list[Cell]]:
 
 def _share(tuned: dict[str, dict[str, Any]], name: str) -> Measure:
     found = measure(tuned.get(name, {}), digits=1, scale=100)
-    return Measure(f"{found.value} %", found.interval)
+    return found if found.value == NONE else Measure(f"{found.value} %", found.interval)
