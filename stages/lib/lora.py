@@ -22,7 +22,10 @@ class LoraParams(Strict):
     layers: int | None = Field(ge=1, le=1000)
     """Number of last layers, of those kept, whose linear layers get an update; null: all."""
     embeddings: bool
-    """Update the embeddings of words too, so that each word has a few weights of its own, as in a bag of words."""
+    """Update the embeddings of words too, so that each word has a few weights of its own, as in a bag of words.
+
+    Under `classify` alone: for `generate` many decoders write by the embeddings that they read by.
+    """
 
 
 def adapted(network: Any, lora: LoraParams, *, name: str) -> Any:
@@ -45,14 +48,11 @@ def _targets(network: Any, lora: LoraParams) -> str | list[str]:
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    if lora.layers is None and not lora.embeddings:
+    head = network.get_output_embeddings() if hasattr(network, "get_output_embeddings") else None
+    words = network.get_input_embeddings() if lora.embeddings and head is None else None
+    if lora.layers is None and words is None:
         return "all-linear"
-    modules, head, words = dict(network.named_modules()), _output_head(network), network.get_input_embeddings()
-    if lora.embeddings and head is not None and head.weight is words.weight:
-        raise StageError(
-            "params.yaml: train.lora.embeddings: true: the base model writes by the embeddings that it reads by, and "
-            "one update cannot serve both; set false, or train.objective to classify"
-        )
+    modules = dict(network.named_modules())
     above = _upper(network, modules, lora.layers) if lora.layers else ("",)
     linear = (torch.nn.Linear, Conv1D)
     found = [
@@ -60,11 +60,7 @@ def _targets(network: Any, lora: LoraParams) -> str | list[str]:
         for name, module in modules.items()
         if isinstance(module, linear) and module is not head and name.startswith(above)
     ]
-    return found + [name for name, module in modules.items() if lora.embeddings and module is words]
-
-
-def _output_head(network: Any) -> Any:
-    return network.get_output_embeddings() if hasattr(network, "get_output_embeddings") else None
+    return found + [name for name, module in modules.items() if module is words]
 
 
 def _upper(network: Any, modules: dict[str, Any], layers: int) -> tuple[str, ...]:
