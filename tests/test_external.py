@@ -36,7 +36,7 @@ def run(tmp_path: Path, ner_models: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DIFFERENTIAL_WORKERS", "1")
 
-    def validated(cases: pd.DataFrame, *, objective: str = "classify", **arguments: object) -> Path:
+    def validated(cases: pd.DataFrame, /, *, objective: str = "classify", **arguments: object) -> Path:
         if not Path("models/adapter").exists():
             save_tuned(Path("models"), objective)
         cases.to_csv("cases.csv", index=False)
