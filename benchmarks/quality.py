@@ -25,15 +25,16 @@ from stages.augment import Params as Augment
 from stages.augment import with_copies
 from stages.baselines import Params as Baselines
 from stages.baselines import phenotype_likelihood
-from stages.lib.adapter import Specification, make_learner
+from stages.lib.adapter import Learner, Specification, make_learner
 from stages.lib.assignment import deciding_keys
 from stages.lib.augmentation import redacted
+from stages.lib.intervals import bootstrap
 from stages.lib.learner import fit
-from stages.lib.metrics import Scores, bootstrap
 from stages.lib.model import start
 from stages.lib.near_duplicates import with_near_duplicates
 from stages.lib.params import read_params
 from stages.lib.records import independent_groups, read_records
+from stages.lib.scores import Scores
 from stages.lib.workers import Workers
 from stages.sources.cases import Inputs
 from stages.sources.hpo import read
@@ -91,16 +92,21 @@ def measure(splits: Splits) -> dict[str, Scores]:
     return {name: Scores(probabilities, gold, groups) for name, probabilities in found.items()}
 
 
-def tuned(train: pd.DataFrame, splits: Splits, diagnoses: list[str]) -> np.ndarray:
-    """Return the probabilities, (test records, diagnoses), of the model that stages/train.py would fit."""
-    params = read_params(Train, ["seed", "compute", "model", "train"])
+def learnt(params: Train, train: pd.DataFrame, validation: pd.DataFrame, diagnoses: list[str]) -> Learner:
+    """Return the model that stages/train.py would fit."""
     device = start(params.compute)
     torch.manual_seed(params.seed)
     specification = Specification(objective=params.train.objective, diagnoses=diagnoses, model=params.model)
     learner = make_learner(specification, BASE, lora=params.train.lora, compute=params.compute, device=device)
-    parts = {"train": train, "validation": splits["validation"]}
+    parts = {"train": train, "validation": validation}
     notes = {name: read_notes(learner, records, diagnoses) for name, records in parts.items()}
     fit(learner, notes, params.train, seed=params.seed, workers=Workers(rank=0, count=1))
+    return learner
+
+
+def tuned(train: pd.DataFrame, splits: Splits, diagnoses: list[str]) -> np.ndarray:
+    """Return the probabilities, (test records, diagnoses), of the model that stages/train.py would fit."""
+    learner = learnt(read_params(Train, ["seed", "compute", "model", "train"]), train, splits["validation"], diagnoses)
     scores = learner.scores(learner.encode(splits["test"]["text"].tolist()))
     probabilities: np.ndarray = softmax(scores.astype("float64"), axis=1)
     return probabilities

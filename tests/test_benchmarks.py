@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import json
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
 from tiny_models import save_model
+from toy_learner import DIAGNOSES, save_tuned
 from toy_records import good_records
 from toy_sources import write_ontology
 
@@ -86,3 +89,34 @@ def test_the_benchmark_of_quality_compares_models_on_the_same_records(
     benchmark.main()
     rows = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[0] for line in rows[2:]] == ["| fold 1", "| fold 2", "| all folds"]
+
+
+@pytest.mark.parametrize("objective", ["classify", "generate"])
+def test_the_benchmark_of_memorisation_measures_what_was_planted(
+    objective: str, trainable: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark = importlib.import_module("benchmarks.memorisation")
+    save_tuned(trainable / "models", objective)
+    records = good_records(12).assign(diagnosis=DIAGNOSES * 3)
+    for split in ("train", "validation", "calibration", "test"):
+        named = records.assign(patient_id=split + records["patient_id"], record_id=split + records["record_id"])
+        write_records(named, trainable / f"data/{split}.parquet")
+    params = yaml.safe_load((trainable / "params.yaml").read_text())
+    params["model"] |= {"layers": 2, "max_length": 128}
+    params["train"] |= {"objective": objective}
+    (trainable / "params.yaml").write_text(yaml.safe_dump(params))
+    sizes = {"--canaries": 2, "--candidates": 7, "--records": 6, "--cases": 20, "--steps": 2}
+    monkeypatch.setattr("sys.argv", ["memorisation", *(str(part) for pair in sizes.items() for part in pair), "--json"])
+    benchmark.main()
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [row["copies"] for row in found["exposure"]] == [0, 1, 4, 16]
+    assert all(0 <= row["low"] <= row["value"] <= row["high"] <= 3 for row in found["exposure"])
+    assert len(found["membership"]) == {"classify": 1, "generate": 2}[objective]
+    assert all(0 <= row["low"] <= row["value"] <= row["high"] <= 1 for row in found["membership"])
+
+
+def test_an_attack_that_knows_the_training_cases_has_an_area_of_1_and_a_blind_one_of_a_half() -> None:
+    benchmark = importlib.import_module("benchmarks.memorisation")
+    member, groups = np.arange(40) < 20, np.arange(40) // 2
+    assert benchmark.area(member, member.astype(float), groups, seed=1)[:3] == (1, 1, 1)
+    assert benchmark.area(member, np.zeros(40), groups, seed=1)[:3] == (0.5, 0.5, 0.5)

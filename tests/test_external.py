@@ -13,8 +13,9 @@ import yaml
 from conftest import ROOT, TINY, merge
 from toy_learner import DIAGNOSES, save_tuned
 
+from stages.lib.isolation import OFFLINE, QUIET
 from stages.lib.stage import StageError
-from tools.external import validate
+from tools.external import main, validate
 
 ONTOLOGY = ROOT / "tests/cases/scrub/one-patient-two-notes/given/data/ontology"
 NAME, NUMBER = "Wilhelmina Fotheringay", "48213377"
@@ -35,7 +36,7 @@ def run(tmp_path: Path, ner_models: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DIFFERENTIAL_WORKERS", "1")
 
-    def validated(cases: pd.DataFrame, *, objective: str = "classify", **arguments: object) -> Path:
+    def validated(cases: pd.DataFrame, /, *, objective: str = "classify", **arguments: object) -> Path:
         if not Path("models/adapter").exists():
             save_tuned(Path("models"), objective)
         cases.to_csv("cases.csv", index=False)
@@ -64,7 +65,7 @@ def test_unknown_diagnoses_are_counted_as_wrong_and_phi_is_in_no_file(
     )
     summary = json.loads((found / "evaluation.json").read_text())
     assert (summary["cases"], summary["cases_of_unknown_diagnoses"], summary["unknown_diagnoses"]) == (14, 6, 2)
-    assert summary["rows_rejected"] == 1
+    assert (summary["rows_rejected"], summary["calibrated"]) == (1, True)
     tuned = summary["tuned"]
     assert tuned["accuracy_all_cases"] == pytest.approx(tuned["accuracy"] * 8 / 14, abs=1e-3)
     assert pd.read_csv(found / "unknown_diagnoses.csv").to_numpy().tolist() == [
@@ -74,6 +75,7 @@ def test_unknown_diagnoses_are_counted_as_wrong_and_phi_is_in_no_file(
     assert len(pd.read_csv(found / "predictions.csv")) == 8
     written = "\n".join(path.read_text() for path in found.iterdir()) + "".join(capfd.readouterr())
     assert not [value for value in (*NAME.split(), NUMBER, "joint pain", "Rickets") if value in written]
+    assert found.stat().st_mode & 0o777 == 0o700
     assert {path.suffix for path in found.iterdir()} == {".csv", ".json", ".md"}
 
 
@@ -127,3 +129,19 @@ def test_cases_of_unknown_diagnoses_alone_are_refused_and_nothing_is_left(run: R
     with pytest.raises(StageError, match="knows none of the diagnoses; map them by --labels-map"):
         run(table(UNKNOWN, UNKNOWN))
     assert not list(Path().glob("found*"))
+
+
+def test_the_command_line_prints_the_headline_and_where_the_report_is(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_tuned(Path("models"), "classify")
+    table(*DIAGNOSES).to_csv("other.csv", index=False)
+    monkeypatch.setattr("tools.external.refuse_network", lambda stage: None)  # for good, and the tests go on
+    for name, value in (QUIET | OFFLINE).items():  # which main sets, and the fixture takes back
+        monkeypatch.setenv(name, value)
+    given = "--cases other.csv --out found --columns text=note diagnosis=dx"
+    monkeypatch.setattr("sys.argv", ["external", *given.split()])
+    main()
+    headline, where = capsys.readouterr().out.splitlines()
+    assert headline.startswith("accuracy ")
+    assert where == "found/report.md"

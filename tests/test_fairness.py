@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from toy_scores import drawn
 
+from stages.lib.ages import age_band, age_bands
 from stages.lib.comparison import Model
-from stages.lib.fairness import CROSSED, GAP, SHOWN, age_bands, attributes, by_subgroup, worst
+from stages.lib.fairness import CROSSED, GAP, SHOWN, attributes, by_subgroup, worst
 from stages.lib.metrics import point_metrics
 from stages.lib.scores import Scores
 
@@ -39,7 +40,7 @@ AGES = [(0, "0-17"), (17.99, "0-17"), (18, "18-39"), (40, "40-64"), (64.5, "40-6
 
 @pytest.mark.parametrize(("age", "band"), AGES)
 def test_ages_fall_into_bands(age: float, band: str) -> None:
-    assert age_bands(pd.Series([age])).tolist() == [band]
+    assert age_bands(pd.Series([age])).tolist() == [age_band(age)] == [band]
 
 
 def test_every_record_is_in_one_group_of_each_attribute() -> None:

@@ -201,17 +201,20 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the one folder of all examples, each of which writes its file anew."""
+    return tmp_path_factory.mktemp("any")
+
+
 @given(
     key=st.sampled_from(["train", "pins", "pins.small", "train.files", "train.files.0", "train.precision", "seed"]),
     value=ANYTHING,
 )
-def test_any_value_is_either_accepted_or_explained(
-    tmp_path_factory: pytest.TempPathFactory, key: str, value: Any
-) -> None:
-    folder = tmp_path_factory.mktemp("any")
+def test_any_value_is_either_accepted_or_explained(place: Path, key: str, value: Any) -> None:
     explained = []
     try:
-        read(folder, changed(key, value))
+        read(place, changed(key, value))
     except StageError as error:
         explained = str(error).splitlines()
-    assert all(line.startswith(f"{folder}/params.yaml: {key.split('.')[0]}") for line in explained)
+    assert all(line.startswith(f"{place}/params.yaml: {key.split('.')[0]}") for line in explained)

@@ -37,7 +37,7 @@ from stages.sources.files import FileParams
 from stages.sources.pseudonyms import pseudonymised, read_key
 from stages.sources.tables import FORMATS, format_of
 from tools.external_measures import measure
-from tools.external_model import load_model
+from tools.external_model import artefacts, load_model
 
 COLUMNS = ("text=text", "diagnosis=diagnosis")
 EVERY_PATIENT = {"min_phenotypes": 1, "min_publications": 0, "max_patients": 10**9}
@@ -60,7 +60,7 @@ class Params(Strict):
 
 def main() -> None:
     """Validate, and print where the report is and its headline."""
-    parser = argparse.ArgumentParser(prog="python -m tools.external", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tools.external", description=__doc__.partition(":\n")[0])
     parser.add_argument("--cases", type=Path, required=True, help=f"a {', '.join(FORMATS)} file, or phenopackets")
     parser.add_argument("--out", type=Path, required=True, help="folder to make")
     parser.add_argument("--columns", nargs="+", default=COLUMNS, metavar="NAME=COLUMN", help="as acquire.files.columns")
@@ -90,7 +90,7 @@ def validate(arguments: argparse.Namespace) -> str:
         raise StageError(f"--labels-map: no diagnosis of the model: {', '.join(unknown[:5])}; see the adapter's labels")
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    partial.mkdir(mode=0o700, parents=True)  # raw texts lie in it for a while
     try:
         rejected = acquire_and_scrub(arguments, params, paths, partial)
         records = read_records(partial / "scrubbed.parquet")
@@ -173,18 +173,6 @@ def table_of(path: Path, columns: list[str]) -> FileParams:
         wrong = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         known = ", ".join(files.Columns.model_fields)
         raise StageError(f"--columns: {wrong}: give NAME=COLUMN, with NAME one of {known}") from None
-
-
-def artefacts() -> dict[str, Path]:
-    """Return what the pipeline has made, by stem; raise StageError where something is missing."""
-    stages = read_document("dvc.yaml")["stages"]
-    needed = {dep for name in ("predict", "evaluate", "scrub") for dep in stages[name]["deps"]}
-    names = ("adapter", "base", "calibration", "ner", "ontology")
-    paths = {Path(dep).stem: Path(dep) for dep in needed if Path(dep).stem in names and "stages" not in Path(dep).parts}
-    paths = {stem: path for stem, path in paths.items() if path.suffix != ".parquet"}
-    if missing := [str(paths[name]) for name in names if name != "calibration" and not paths[name].exists()]:
-        raise StageError(f"missing {', '.join(missing)}; run `dvc repro calibrate`, or `dvc pull` a trained model")
-    return paths
 
 
 def read_map(path: Path | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 FEWEST_NAMED = 5  # cases of an unknown diagnosis that is named: what few have could be a text in the wrong column
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What is written: counts, intervals of the model's metrics, and tables by name."""
+
+    counts: dict[str, int | bool]
+    bounds: dict[str, Interval]
+    tables: dict[str, pd.DataFrame]
+
+
 def measure(
     model: Model,
     records: pd.DataFrame,
@@ -39,6 +49,25 @@ def measure(
     rejected: Counter[str],
 ) -> str:
     """Write the files and report.md, and return the headline."""
+    found = measured(model, records, settings=settings, seed=seed)
+    counts = found.counts | {"rows_rejected": rejected.total()}
+    write_intervals({TUNED: found.bounds}, folder / "intervals.csv", digits=DIGITS)
+    for name, frame in found.tables.items():
+        frame.round(DIGITS).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    figures = {name: list(found.bounds[name])[:3] for name in ("accuracy_all_cases", *HEADLINE)}
+    written = {name: round(cells[0], DIGITS) for name, cells in figures.items() if not math.isnan(cells[0])}
+    (folder / "evaluation.json").write_text(json.dumps(counts | {TUNED: written}, indent=2, sort_keys=True) + "\n")
+    text = report(counts, figures, rejected, found.tables["unknown_diagnoses"])
+    (folder / "report.md").write_text(text, encoding="utf-8")
+    accuracy, overall = (cell(figures[name]) for name in ("accuracy", "accuracy_all_cases"))
+    return f"accuracy {accuracy} over known diagnoses, {overall} over all {len(records):,} cases"
+
+
+def measured(model: Model, records: pd.DataFrame, *, settings: EvaluateParams, seed: int) -> Measured:
+    """Return what `evaluate` says of a test split, of the cases with a diagnosis that the model knows.
+
+    Raise StageError where there is none.
+    """
     import pandas as pd
 
     is_known = records["diagnosis"].isin(model.diagnoses)
@@ -48,44 +77,40 @@ def measure(
         raise StageError("--cases: the model knows none of the diagnoses; map them by --labels-map")
     every = pd.Series(independent_groups(records), index=records["record_id"])
     known = records[is_known].reset_index(drop=True)
-    groups = every.loc[known["record_id"]]
+    tuned = compared(model, known, every)
+    drawing: dict[str, Any] = {"resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed}
+    bounds = with_intervals({TUNED: tuned}, **drawing)[TUNED]
+    bounds |= in_use(tuned.calibrated, model.calibration, **drawing) if model.calibrated else {}
+    right = pd.Series(tuned.calibrated.predicted == tuned.calibrated.gold, index=tuned.ids)
+    right = right.reindex(every.index, fill_value=False)
+    bounds["accuracy_all_cases"] = share(right.to_numpy(), every.to_numpy(), **drawing)
+    families = {disease.id: disease.group for disease in read_cohort()}
+    declared = {name: value for name, value in settings.prevalence.items() if name in model.diagnoses}
+    tables = curves({TUNED: tuned}, model.diagnoses, declared)
+    tables["subgroups"] = by_subgroup(tuned, attributes(known, families), **drawing)
+    tables["predictions"] = by_case({TUNED: tuned}, known, every.loc[known["record_id"]], model.calibration)
+    tables["unknown_diagnoses"] = named(unknown)
+    return Measured(counted(model, every, unknown), bounds, tables)
+
+
+def compared(model: Model, known: pd.DataFrame, groups: pd.Series) -> Scored:
+    """Return the model's scores of the records, before and after calibration."""
     raw = model.probabilities(known["text"].tolist())
     table = predictions(known, raw, model=TUNED, split="test", diagnoses=model.diagnoses)
     ids, scores = scored(table, model=TUNED, split="test", groups=groups)
-    models = {TUNED: Scored(ids, scores, Scores(model.calibration.apply(raw), scores.gold, scores.groups))}
-    drawing: dict[str, Any] = {
-        "resamples": settings.bootstrap, "confidence": settings.confidence, "seed": seed
-    }  # fmt: skip
-    bounds = with_intervals(models, **drawing)
-    bounds[TUNED] |= in_use(models[TUNED].calibrated, model.calibration, **drawing) if model.calibrated else {}
-    right = pd.Series(models[TUNED].calibrated.predicted == scores.gold, index=ids).reindex(
-        every.index, fill_value=False
-    )
-    bounds[TUNED]["accuracy_all_cases"] = share(right.to_numpy(), every.to_numpy(), **drawing)
-    write_intervals(bounds, folder / "intervals.csv", digits=DIGITS)
-    families = {disease.id: disease.group for disease in read_cohort()}
-    declared = {name: value for name, value in settings.prevalence.items() if name in model.diagnoses}
-    tables = curves(models, model.diagnoses, declared)
-    tables["subgroups"] = by_subgroup(models[TUNED], attributes(known, families), **drawing)
-    tables["predictions"] = by_case(models, known, groups, model.calibration)
-    tables["unknown_diagnoses"] = named(unknown)
-    for name, frame in tables.items():
-        frame.round(DIGITS).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    counts = {
-        "cases": len(records),
+    return Scored(ids, scores, Scores(model.calibration.apply(raw), scores.gold, scores.groups))
+
+
+def counted(model: Model, groups: pd.Series, unknown: pd.Series) -> dict[str, int | bool]:
+    """Return how many cases, groups and diagnoses there are, and whether probabilities are calibrated."""
+    return {
+        "cases": len(groups),
         "cases_of_unknown_diagnoses": int(unknown.sum()),
         "diagnoses": len(model.diagnoses),
-        "groups": int(every.nunique()),
-        "rows_rejected": rejected.total(),
+        "groups": int(groups.nunique()),
         "unknown_diagnoses": len(unknown),
         "calibrated": model.calibrated,
     }
-    figures = {name: list(bounds[TUNED][name])[:3] for name in ("accuracy_all_cases", *HEADLINE)}
-    written = {name: round(cells[0], DIGITS) for name, cells in figures.items() if not math.isnan(cells[0])}
-    (folder / "evaluation.json").write_text(json.dumps(counts | {TUNED: written}, indent=2, sort_keys=True) + "\n")
-    (folder / "report.md").write_text(report(counts, figures, rejected, tables["unknown_diagnoses"]), encoding="utf-8")
-    accuracy, overall = (cell(figures[name]) for name in ("accuracy", "accuracy_all_cases"))
-    return f"accuracy {accuracy} over known diagnoses, {overall} over all {len(records):,} cases"
 
 
 def share(right: np.ndarray, groups: np.ndarray, *, resamples: int, confidence: float, seed: int) -> Interval:

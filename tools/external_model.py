@@ -13,6 +13,7 @@ from stages.lib.conformal import Conformal
 from stages.lib.generator import Generator
 from stages.lib.memory import PREDICTION, explained
 from stages.lib.model import Compute, start
+from stages.lib.params import read_document
 from stages.lib.prompts import encode_labels
 from stages.lib.scaling import Temperature
 from stages.lib.stage import StageError
@@ -42,6 +43,21 @@ class Model:
             scores = self.learner.scores(self.learner.encode(texts))
         found: np.ndarray = softmax(scores.astype("float64"), axis=1)
         return found
+
+
+def artefacts() -> dict[str, Path]:
+    """Return what the pipeline has made, by stem; raise StageError where something is missing."""
+    stages = read_document("dvc.yaml")["stages"]
+    needed = {Path(dep) for name in ("predict", "evaluate", "scrub") for dep in stages[name]["deps"]}
+    names = ("adapter", "base", "calibration", "ner", "ontology")  # calibration.json, not the split of that name
+    paths = {
+        path.stem: path
+        for path in needed
+        if path.stem in names and path.suffix != ".parquet" and path.parts[0] != "stages"
+    }
+    if missing := [str(paths[name]) for name in names if name != "calibration" and not paths[name].exists()]:
+        raise StageError(f"missing {', '.join(missing)}; run `dvc repro calibrate`, or `dvc pull` a trained model")
+    return paths
 
 
 def load_model(paths: dict[str, Path], *, labels: Path | None, compute: Compute) -> Model:

@@ -46,7 +46,7 @@ def learn_abstention(probabilities: np.ndarray, gold: np.ndarray, *, target_risk
     1 - CERTAINTY. It takes the cases for independent.
     """
     import numpy as np
-    from mapie.risk_control.fwer_control import (  # type: ignore[import-untyped]
+    from mapie.risk_control.fwer_control import (
         FWERFixedSequenceTesting,
         control_fwer,
     )

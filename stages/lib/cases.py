@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.lib.fairness import age_bands
+from stages.lib.ages import age_bands
 from stages.lib.intervals import Interval, interval, resampled_sums
 from stages.lib.metrics import brier_scores, gold_ranks
 from stages.lib.scores import TUNED, Scores

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from stages.lib.ages import age_band
 from stages.lib.narration.persons import article
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ BOUND_TO_SEX = re.compile(
     re.IGNORECASE,
 )
 TOLD_AGE = re.compile(r"(?:\b([Aa]n?) )?\b(\d{1,2})(?=[- ]years?[- ]old| ?(?:yo|y/o|y)\b)")
-BANDS = ((2, 18), (18, 40), (40, 65), (65, 90))  # years, half-open; below, ages are in months, and above they are PHI
+YOUNGEST, OLDEST = 2, 89  # years: below, ages are told in months, and above they are PHI
 SHIFT = 3  # years
 PERSON = re.compile(r"\[PERSON_(\d+)\]")
 ENGLISH = ("Emily", "Sarah", "Megan", "James", "Andrew", "Thomas"), ("Walsh", "Baker", "Sullivan", "Harris", "Clarke")
@@ -88,11 +89,13 @@ def other_age(record: Record, random: Random) -> str | None:
     """
     text, age = record["text"], record["age"]
     told = {int(number) for _, number in TOLD_AGE.findall(text)}
-    band = next((band for band in BANDS if len(told) == 1 and band[0] <= min(told) < band[1]), None)
-    if not band or not (age is None or math.isnan(age) or {int(age)} == told):
+    if len(told) != 1 or not (age is None or math.isnan(age) or {int(age)} == told):
         return None
     (years,) = told
-    ages = [new for new in range(years - SHIFT, years + SHIFT + 1) if new != years and band[0] <= new < band[1]]
+    if not YOUNGEST <= years <= OLDEST:
+        return None
+    near = range(max(YOUNGEST, years - SHIFT), min(OLDEST, years + SHIFT) + 1)
+    ages = [new for new in near if new != years and age_band(new) == age_band(years)]
     new = random.choice(ages)
 
     def shifted(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from stages.lib.ages import age_bands
 from stages.lib.intervals import bootstrap, interval
 from stages.lib.metrics import per_record
 from stages.lib.scores import Scores
@@ -19,18 +20,9 @@ if TYPE_CHECKING:
     from stages.lib.comparison import Model
 
 FEWEST = 20  # cases of a group that is shown
-BANDS = {"0-17": 0, "18-39": 18, "40-64": 40, "65-89": 65, "90+": 90}  # by lowest age in years
 GAP = "gap"
 CROSSED = "sex \N{MULTIPLICATION SIGN} age band"
 SHOWN = ("accuracy", "macro_recall", "top_3_accuracy", "macro_f1", "log_loss", "brier_score")
-
-
-def age_bands(ages: pd.Series) -> pd.Series:
-    """Return the band of each age, missing where the age is."""
-    import pandas as pd
-
-    bands = pd.cut(ages, [*BANDS.values(), float("inf")], right=False, labels=list(BANDS))
-    return bands.astype("object").where(bands.notna(), None)
 
 
 def attributes(records: pd.DataFrame, families: Mapping[str, str]) -> pd.DataFrame:
@@ -94,7 +86,7 @@ def worst(table: pd.DataFrame, *, metric: str) -> tuple[str, float] | None:
 def _points(scores: Scores, group: pd.Series, names: list[str]) -> dict[str, dict[str, float]]:
     """Return the metrics of each group of `names`, by fairlearn (Weerts et al. 2023, JMLR 24:257)."""
     import numpy as np
-    from fairlearn.metrics import MetricFrame  # type: ignore[import-untyped]
+    from fairlearn.metrics import MetricFrame
     from sklearn.metrics import f1_score, recall_score
 
     def mean(gold: np.ndarray, predicted: np.ndarray, values: np.ndarray) -> float:
