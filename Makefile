@@ -27,7 +27,7 @@ verify: setup ## Run the last commit again, from nothing, and compare every outp
 	@python -m tools.verify
 
 test: setup ## Run the tests that take minutes
-	python -m pytest -m "not full"
+	python -m pytest -m "not full" --numprocesses auto --dist loadfile
 
 test-full: setup ## Run the system tests: whole pipelines, kills
 	python -m pytest -m full

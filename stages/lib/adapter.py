@@ -104,8 +104,12 @@ def save_adapter(learner: Learner, specification: Specification, adapter: Path) 
 
 def load_learner(base: Path, adapter: Path, *, compute: Compute, device: torch.device) -> tuple[Learner, Specification]:
     """Load for inference what `save_adapter` wrote, LoRA merged in, but for quantised weights, which would round it."""
+    import warnings
+
     from peft import PeftModel
     from safetensors.torch import load_file
+
+    warnings.filterwarnings("ignore", message="Model with `tie_word_embeddings")  # a trunk has no head to share them
 
     specification = Specification.model_validate(_read(adapter / "specification.json"))
     updates = (adapter / "adapter_model.safetensors").exists()
