@@ -21,7 +21,7 @@ PINNED = {"models/base", "models/ner", "data/ontology"}
 
 def cached(*names: str) -> set[str]:
     """Return the outputs of stages that DVC keeps in its cache."""
-    items = [item for name in names for item in PIPELINE["stages"][name]["outs"]]
+    items = [item for name in names for item in PIPELINE["stages"][name].get("outs", [])]
     options = [item if isinstance(item, dict) else {item: {}} for item in items]
     return {path for item in options for path, chosen in item.items() if chosen.get("cache", True)}
 

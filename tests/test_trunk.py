@@ -24,7 +24,7 @@ DIAGNOSES = ["Marfan syndrome", "Marfan", "Fabry disease", "Gaucher disease"]
 TARGETS = [0, 1, 2, 3, 0, 1]
 DEFAULTS = yaml.safe_load((ROOT / "params.yaml").read_text())
 MODEL = ModelParams.model_validate(DEFAULTS["model"] | {"layers": None, "max_length": 32})
-LORA = LoraParams.model_validate(DEFAULTS["train"]["lora"] | {"rank": 2, "dropout": 0})
+LORA = LoraParams.model_validate(DEFAULTS["train"]["lora"] | {"rank": 2, "dropout": 0, "embeddings": False})
 CASES = [*((family, "classify") for family in [*ENCODERS, *DECODERS]), *((family, "generate") for family in DECODERS)]
 WITHOUT_DROPOUT: dict[str, dict[str, Any]] = {
     "bert": {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0},
