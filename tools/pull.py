@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stages.lib.params import read_document
@@ -20,8 +21,8 @@ def pull() -> None:
     targets = shared(read_document("dvc.yaml")["stages"])
     if subprocess.run([sys.executable, "-m", "dvc", "pull", *targets], check=False).returncode:
         raise StageError(
-            f"what DVC names above is missing in the remote '{remote}', or damaged there; have it pushed by a machine "
-            "that has it (`dvc push`), or make it here (`dvc repro`)"
+            f"{', '.join(absent(targets)) or 'what DVC names above'} is missing in the remote '{remote}', or damaged "
+            "there; have it pushed by a machine that has it (`dvc push`), or make it here (`dvc repro`)"
         )
 
 
@@ -35,6 +36,14 @@ def shared(stages: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for path, chosen in item.items()
         if chosen.get("cache", True) and chosen.get("push", True) and "remote" not in chosen
     ]
+
+
+def absent(targets: Sequence[str]) -> list[str]:
+    """Return the outputs that the cache lacks, or parts of them; DVC's own error may name hashes alone."""
+    command = [sys.executable, "-m", "dvc", "data", "status", "--json"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    missing = json.loads(found.stdout or "{}").get("not_in_cache", [])
+    return [target for target in targets if target in {path.rstrip("/") for path in missing}]
 
 
 def checked_remote() -> str:

@@ -118,7 +118,7 @@ def test_a_changed_parameter_pulls_what_its_stages_need_and_no_more(clone: Path)
 
 
 def test_the_model_is_registered_and_another_repository_takes_it(origin: Path, tmp_path: Path) -> None:
-    gto = [sys.executable, "-m", "gto"]
+    gto = [str(Path(sys.executable).with_name("gto"))]
     for arguments in (["register", "diagnosis", "--version", "v0.1.0"],
                       ["assign", "diagnosis", "--version", "v0.1.0", "--stage", "production"]):  # fmt: skip
         subprocess.run([*gto, *arguments], cwd=origin, env=environment(), check=True, capture_output=True)
