@@ -23,6 +23,7 @@ INCOMING = "data/incoming"
 TRACKED = {"README.md", ".gitignore"}  # of what lies there
 WORKERS = ".dvc/tmp/exps/celery"
 STOPPING = 30.0  # seconds that workers are given to end
+STATES = ("Failed", "Success", "Queued", "Running")  # of an experiment in the queue; what comes later says more
 
 
 def git(*arguments: str) -> str:
@@ -62,9 +63,15 @@ class Queue:
             )
 
     def states(self) -> dict[str, str]:
-        """Return `Queued`, `Running`, `Success` or `Failed` by name of experiment."""
+        """Return the state by name of experiment.
+
+        A worker that was ended may leave an entry of what it had taken; where that is queued anew, the new one counts.
+        """
         with _repository() as repo:
-            return {entry["name"]: entry["status"] for entry in repo.experiments.celery_queue.status()}
+            entries = repo.experiments.celery_queue.status()
+        return {
+            entry["name"]: entry["status"] for entry in sorted(entries, key=lambda one: STATES.index(one["status"]))
+        }
 
     def start(self, jobs: int) -> None:
         """Start the workers that are not there, up to a number; each ends when nothing has been queued for 10 s."""
