@@ -27,10 +27,10 @@ verify: setup ## Run the last commit again, from nothing, and compare every outp
 	@python -m tools.verify
 
 test: setup ## Run the tests that take minutes
-	python -m pytest -m "not full" --numprocesses auto --dist loadfile
+	python -m pytest -m "not full" --numprocesses logical --dist loadfile
 
 test-full: setup ## Run the system tests: whole pipelines, kills
-	python -m pytest -m full
+	python -m pytest -m full --numprocesses logical --dist loadfile
 
 check: setup ## Run what CI runs before the tests: format, lint, types, DAG
 	ruff format --check .
