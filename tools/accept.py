@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from stages.lib.accepted import Accepted, measure, read_accepted, sources_of, write_accepted
+from stages.lib.launcher import error_lines
 from stages.lib.params import read_document
 from stages.lib.stage import StageError
 
@@ -47,4 +48,4 @@ if __name__ == "__main__":
     try:
         print("\n".join(accept()))
     except StageError as error:
-        sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+        sys.exit(error_lines(error))

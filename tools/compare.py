@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stages.lib.launcher import error_lines
 from stages.lib.stage import StageError
 from tools.review.change import Change
 from tools.review.comparison import Comparison, Mover, compare
@@ -99,4 +100,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except StageError as error:
-        sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+        sys.exit(error_lines(error))

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stages.lib.launcher import error_lines
 from stages.lib.stage import StageError
 from tools.review.comparison import Comparison, compare
 from tools.review.log import LOG, append, digest, evidence_of, grown_from
@@ -120,4 +121,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except StageError as error:
-        sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+        sys.exit(error_lines(error))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stages.lib.launcher import error_lines
 from stages.lib.params import read_document
 from stages.lib.stage import StageError
 
@@ -66,4 +67,4 @@ if __name__ == "__main__":
     try:
         pull()
     except StageError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(error_lines(error))

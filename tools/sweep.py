@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from stages.lib.launcher import error_lines
 from stages.lib.stage import StageError
 from tools.sweeps.experiments import Queue, finished, read_json, reproduce, run_apart, settled
 from tools.sweeps.plan import Pipeline, Run, plan, read_spec
@@ -166,7 +167,7 @@ def main() -> None:
     try:
         sweep = run_sweep(options)
     except StageError as error:
-        sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+        sys.exit(error_lines(error))
     except KeyboardInterrupt:
         sys.exit(130)
     if results := list(sweep.done.values()):

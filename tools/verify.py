@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from stages.lib.launcher import error_lines
 from stages.lib.stage import StageError
 from tools.deviations import deviation, machine
 
@@ -130,4 +131,4 @@ if __name__ == "__main__":
     try:
         print("\n".join(verify(chosen.rev, chosen.stages)))
     except StageError as error:
-        sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+        sys.exit(error_lines(error))
