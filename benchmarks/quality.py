@@ -26,6 +26,7 @@ from stages.augment import with_copies
 from stages.baselines import Params as Baselines
 from stages.baselines import phenotype_likelihood
 from stages.lib.adapter import Learner, Specification, make_learner
+from stages.lib.accepted import Accepted
 from stages.lib.assignment import deciding_keys
 from stages.lib.augmentation import redacted
 from stages.lib.intervals import bootstrap
@@ -71,7 +72,7 @@ def folded(folds: Sequence[int]) -> Iterator[tuple[str, Splits]]:
     records = with_near_duplicates(scrubbed, params.split.near_duplicates)
     for fold in folds:
         settings = params.split.model_copy(update={"fold": fold})
-        assigned, _ = assign(records, deciding_keys(scrubbed), settings, seed=params.seed)
+        assigned, *_ = assign(records, deciding_keys(scrubbed), settings, seed=params.seed, accepted=Accepted())
         names = ("train", "validation", "calibration", "test")
         yield f"fold {fold}", {name: records[assigned == name] for name in names}
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from stages.lib.assignment import EXCLUDED, Parts, as_provided, by_date, by_hash, deciding_keys, separate
+from stages.lib.accepted import Accepted, Loans, read_accepted, sources_of
+from stages.lib.assignment import EXCLUDED, Parts, as_provided, by_date, by_hash, deciding_keys, hashed, separate
 from stages.lib.leakage import cases_by_split, check_components, proof
-from stages.lib.lending import fill
+from stages.lib.lending import deal, fill
 from stages.lib.near_duplicates import NearDuplicateParams, with_near_duplicates
 from stages.lib.records import independent_groups, read_records, write_records
 from stages.lib.stage import In, Out, StageError, Strict, run
@@ -87,6 +88,7 @@ class Params(Strict):
 def split(
     params: Params,
     scrubbed: In,
+    accepted: In,
     data_quality: In,
     train: Out,
     validation: Out,
@@ -99,11 +101,12 @@ def split(
 
     `splits` gets the proof that splits share nothing, `split_counts` the cases of each diagnosis in each split.
     """
-    scrubbed_records = read_records(scrubbed)
+    scrubbed_records, before = read_records(scrubbed), read_accepted(accepted).get(sources_of(scrubbed), Accepted())
     records = with_near_duplicates(scrubbed_records, params.split.near_duplicates)
     component = independent_groups(records)
     check_components(records, component, largest=params.split.max_component)
-    assigned, lent = assign(records, deciding_keys(scrubbed_records), params.split, seed=params.seed)
+    keys = deciding_keys(scrubbed_records)
+    assigned, lent, _ = assign(records, keys, params.split, seed=params.seed, accepted=before)
     if (excluded := (assigned == EXCLUDED).mean()) > params.split.max_excluded:
         raise StageError(
             f"split: {excluded:.1%} of the records would be excluded because they join splits, more than "
@@ -115,42 +118,51 @@ def split(
     cases_by_split(records, assigned).to_csv(split_counts, index=False, lineterminator="\n")
 
 
-def assign(records: pd.DataFrame, decided: pd.Series, params: SplitParams, *, seed: int) -> tuple[pd.Series, int]:
-    """Return the split of each record, or `excluded`, and the number of records in lent groups.
+def assign(
+    records: pd.DataFrame, decided: pd.Series, params: SplitParams, *, seed: int, accepted: Accepted
+) -> tuple[pd.Series, int, Loans]:
+    """Return the split of each record, or `excluded`; the number of records in lent groups; what tests lend and borrow.
 
     What is tested, or provided to be held out, is decided first, and the same for all folds; then the rest is dealt
-    to the other splits.
+    to the other splits. No record that the `accepted` split tests leaves the test but to be excluded.
     Raise StageError where a diagnosis has too few independent groups for every split to have one.
     """
     import pandas as pd
 
     dealt = records[~train_only(records, params.train_only)]
     keys = decided[decided.index.isin(dealt.index)]
+    loans: Loans = {}
+    lent = 0
     if params.strategy == "grouped":
-        test, parts = tested_part(params, params.fractions.test)
-        held, own = {test: "test"}, by_hash(keys, parts, secret=f"{seed} test")
-        outer, lent = fill(dealt, separate(dealt, own, order=list(parts.shares)), parts, secret=str(seed))
+        test, parts = tested_part(params)
+        held, hashes = {test: "test"}, hashed(keys, f"{seed} test")
+        scheme = f"seed {seed}, " + (f"{params.folds} folds" if params.fold else f"test {params.fractions.test}")
+        known = accepted.diagnoses if scheme in accepted.loans else {}
+        remembered = accepted.loans.get(scheme, {})
+        own, outer, loans[scheme] = deal(dealt, hashes, parts, secret=str(seed), loans=remembered, accepted=known)
+        lent = int((own != by_hash(hashes, parts))[outer != EXCLUDED].sum())
     else:
         own = as_provided(dealt) if params.test_from is None else by_date(dealt, params.test_from)
         held = {name: name for name in ORDER[:-1] if (own == name).any()}
-        outer, lent = separate(dealt, own, order=[*held, "rest"]), 0
+        outer = separate(dealt, own, order=[*held, "rest"])
     # Excluded records are dealt as well, lest what they exclude came back when they go.
     rest = own.where(outer == EXCLUDED, outer)[lambda part: ~part.isin([*held, EXCLUDED])].index
     left = [name for name in ORDER if name not in held.values()]
     shares = {name: getattr(params.fractions, name) for name in left}
     inner = Parts({name: share / sum(shares.values()) for name, share in shares.items()}, dict.fromkeys(left, 1))
-    others = separate(dealt.loc[rest], by_hash(keys.loc[rest], inner, secret=f"{seed} rest"), order=left)
+    others = separate(dealt.loc[rest], by_hash(hashed(keys.loc[rest], f"{seed} rest"), inner), order=left)
     others, more = fill(dealt, others.where(outer[rest] != EXCLUDED, EXCLUDED), inner, secret=str(seed))
     assigned = pd.concat([outer.drop(rest).replace(held), others]).reindex(records.index, fill_value="train")
-    return separate(records, assigned, order=ORDER), lent + more
+    return separate(records, assigned, order=ORDER), lent + more, loans
 
 
-def tested_part(params: SplitParams, share: float) -> tuple[str, Parts]:
+def tested_part(params: SplitParams) -> tuple[str, Parts]:
     """Return which part is tested, and the parts that it is one of: test and rest, or folds.
 
     Whatever is tested, three groups of each diagnosis are left for the other splits.
     """
     if params.fold is None:
+        share = params.fractions.test
         return "test", Parts({"test": share, "rest": 1 - share}, {"test": 1, "rest": 3})
     folds = [f"fold {number}" for number in range(1, params.folds + 1)]
     least = -(-3 // (params.folds - 1))

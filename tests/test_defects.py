@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from toy_records import DIAGNOSES, check, good_records, run_validate, summary
 
-from stages.lib.accepted import measure, write_accepted
+from stages.lib.accepted import write_accepted
 from stages.lib.data_docs import read_suites
 from stages.lib.records import write_records
 from stages.lib.stage import StageError

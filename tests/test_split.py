@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 from toy_split import PARAMS, SPLITS, cases, dealt, singles
 
+from stages.lib.accepted import Accepted
 from stages.lib.assignment import EXCLUDED, Parts, by_date, deciding_keys
 from stages.lib.leakage import cases_by_split, check_components, proof
 from stages.lib.lending import fill
@@ -181,7 +182,8 @@ def test_the_proof_counts_what_splits_share() -> None:
     records = singles(60)
     records.loc[[1, 4], "text"] = "the same words in the notes of two patients"
     joined = with_near_duplicates(records, SplitParams.model_validate(PARAMS).near_duplicates)
-    assigned, lent = assign(joined, deciding_keys(records), SplitParams.model_validate(PARAMS), seed=1)
+    params = SplitParams.model_validate(PARAMS)
+    assigned, lent, _ = assign(joined, deciding_keys(records), params, seed=1, accepted=Accepted())
     component = independent_groups(joined)
     good = proof(joined, component, assigned=assigned, lent=lent)
     assert good["near_duplicate_clusters"] == 1

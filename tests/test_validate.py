@@ -15,12 +15,12 @@ import pytest
 from conftest import ROOT
 from toy_records import BOUNDS, DIAGNOSES, check, good_records, run_validate, summary
 
-from stages.lib.accepted import Accepted, measure, read_accepted, write_accepted
+from stages.lib.accepted import Accepted, read_accepted, write_accepted
 from stages.lib.data_docs import read_suites
 from stages.lib.records import schema, write_records
 from stages.lib.stage import StageError
 from stages.validate import Params
-from tools.accept import accept, changes
+from tools.accept import accept, changes, measure
 
 PLANTED = {
     "record_id": "zqzqrecord",

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from hypothesis import strategies as st
 
+from stages.lib.accepted import Accepted, Loans
 from stages.lib.assignment import deciding_keys
 from stages.lib.near_duplicates import with_near_duplicates
 from stages.split import SplitParams, assign
@@ -38,11 +39,23 @@ def singles(count: int, diagnoses: int = 3) -> pd.DataFrame:
 
 
 def dealt(records: pd.DataFrame, seed: int = 1, **changes: Any) -> tuple[pd.Series, int]:
-    """Return the split of each record by record_id, and the number of records lent."""
+    """Return the split of each record by record_id, and the number of records lent, nothing having been accepted."""
+    assigned, lent, _ = dealt_with(Accepted(), records, seed, **changes)
+    return assigned, lent
+
+
+def dealt_with(
+    accepted: Accepted, records: pd.DataFrame, seed: int = 1, **changes: Any
+) -> tuple[pd.Series, int, Loans]:
+    """Return what `assign` does, the split of each record by record_id."""
     params = SplitParams.model_validate(PARAMS | changes)
     joined = with_near_duplicates(records, params.near_duplicates)
-    assigned, lent = assign(joined, deciding_keys(records), params, seed=seed)
-    return assigned.set_axis(records["record_id"]), lent
+    assigned, lent, loans = assign(joined, deciding_keys(records), params, seed=seed, accepted=accepted)
+    return assigned.set_axis(records["record_id"]), lent, loans
+
+
+def accept(records: pd.DataFrame, loans: Loans) -> Accepted:
+    return Accepted(diagnoses=records["diagnosis"].value_counts().to_dict(), loans=loans)
 
 
 def rows_by_split(records: pd.DataFrame, assigned: pd.Series) -> dict[str, list[dict[Any, Any]]]:
@@ -65,3 +78,12 @@ def drawn_cases(drawn: list[tuple[int, list[int], str, int]]) -> pd.DataFrame:
 
 
 many = st.lists(row, min_size=40, max_size=120)
+
+sparse = st.tuples(
+    st.integers(0, 60), st.lists(st.integers(0, 60), max_size=2), st.sampled_from("abcdefgh"), st.integers(0, 200)
+)
+
+
+def rare(groups: int) -> list[tuple[int, list[int], str, int]]:
+    """Return so many cases of each of six diagnoses, a group each, to be joined by `sparse` ones."""
+    return [(number, [number], "abcdef"[number % 6], 1000 + number) for number in range(6 * groups)]

@@ -1,4 +1,4 @@
-"""Statistics of the data that a person accepted last, by their sources: data/accepted.json, for the next data."""
+"""What a person accepted last, by the data's sources: data/accepted.json, statistics and loans for the next data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
 from stages.lib.stage import StageError, Strict
 
 
+Loans = dict[str, dict[str, str]]
+
+
 class Accepted(Strict):
-    """Counts of the accepted records; without any, nothing has been accepted yet."""
+    """Counts of the accepted records and what their split lent; without any, nothing has been accepted yet."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -21,6 +24,8 @@ class Accepted(Strict):
     """Records by diagnosis."""
     lengths: list[NonNegativeInt] = Field(default_factory=list)
     """Records by class of text length (stages/lib/observations.py)."""
+    loans: Loans = Field(default_factory=dict)
+    """By the seed and the share of the tests, or the folds: the part that a group is lent to, by the group's hash."""
 
     def parameters(self) -> dict[str, Any]:
         """Return what the expectations on drift are given."""
@@ -33,7 +38,7 @@ class Accepted(Strict):
 
 
 def read_accepted(path: Path) -> dict[str, Accepted]:
-    """Return the statistics by the sources of the data; raise StageError where the file holds none."""
+    """Return what was accepted by the sources of the data; raise StageError where the file holds no such thing."""
     try:
         return TypeAdapter(dict[str, Accepted]).validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError):
@@ -43,7 +48,7 @@ def read_accepted(path: Path) -> dict[str, Accepted]:
 
 
 def write_accepted(accepted: Mapping[str, Accepted], path: Path) -> None:
-    """Write the statistics by source, a diagnosis to a line, for git to show what changed."""
+    """Write what is accepted by sources, a diagnosis or group to a line, for git to show what changed."""
     document = {sources: accepted[sources].model_dump() for sources in sorted(accepted)}
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -60,23 +65,3 @@ def sources_of(scrubbed: Path) -> str:
     batches = file.iter_batches(columns=["source"])
     found = {name for batch in batches for name in pc.unique(batch.column(0)).drop_null().to_pylist()}
     return "+".join(sorted(found))
-
-
-def measure(scrubbed: Path) -> Accepted:
-    """Return the statistics of scrubbed records, by diagnosis in alphabetical order."""
-    import numpy as np
-    import pandas as pd
-    import pyarrow.parquet as pq
-
-    from stages.lib.labels import tokens
-    from stages.lib.observations import LENGTHS, ROWS, length_of
-
-    diagnoses, lengths = pd.Series(dtype="int64"), np.zeros(len(LENGTHS) + 1, dtype="int64")
-    for batch in pq.ParquetFile(scrubbed).iter_batches(batch_size=ROWS, columns=["text", "diagnosis"]):
-        table = batch.to_pandas()
-        names = table["diagnosis"].dropna().str.strip()
-        diagnoses = diagnoses.add(names[names.ne("")].value_counts(), fill_value=0)
-        words = np.array([len(tokens(text)) for text in table["text"].fillna("")])
-        lengths += np.bincount(length_of(words), minlength=len(lengths))
-    counts = {str(name): int(count) for name, count in diagnoses.sort_index().items()}
-    return Accepted(diagnoses=counts, lengths=lengths.tolist())

@@ -9,9 +9,10 @@ a patient without any) is decided by its own hash, and what joins groups of diff
   held-out part (of folds: the first) stay and the others are excluded. So a test split loses no record to a new one.
 
 A record added can then exclude others and moves none, with one exception: where the hash gives a part too few groups
-of a diagnosis, as it may where a diagnosis has few, groups are lent to it (lending.py). A lent group may return when
-others arrive; one that is lent neither before nor after stays. (Where added texts make a phrase a template's,
-near-duplicates may cease to be such, and what was excluded for them returns to its own part.)
+of a diagnosis, as it may where a diagnosis has few, groups are lent to it, and which ones depends on all records. So
+what is lent to and from a test split is remembered with the data that a person accepts, and stays (lending.py); a loan
+between the others may end when records arrive. (Where added texts make a phrase a template's, near-duplicates may cease
+to be such, and what was excluded for them returns to its own part.)
 """
 
 from __future__ import annotations
@@ -43,17 +44,27 @@ def deciding_keys(records: pd.DataFrame) -> pd.Series:
     return groups.where(groups.notna(), records["patient_id"].reindex(groups.index))
 
 
-def by_hash(keys: pd.Series, parts: Parts, *, secret: str) -> pd.Series:
-    """Return the part of each record, `excluded` if its keys disagree; `keys` may name a record more than once."""
+def by_hash(hashes: pd.Series, parts: Parts, loans: Mapping[str, str] | None = None) -> pd.Series:
+    """Return the part of each record, `excluded` if its keys' hashes disagree; they may name a record more than once.
+
+    A hash in `loans` has the part that it is lent to.
+    """
     import numpy as np
     import pandas as pd
 
-    codes, unique = pd.factorize(keys)
-    numbers = np.array([int(digest(secret, key)[:13], 16) / 16**13 for key in unique])
-    bounds = np.cumsum(list(parts.shares.values()))[:-1]
-    chosen = pd.Series(np.searchsorted(bounds, numbers, side="right")[codes], index=keys.index).groupby(level=0)
+    names, loans = list(parts.shares), loans or {}
+    codes, unique = pd.factorize(hashes)
+    numbers = np.array([int(key[:13], 16) / 16**13 for key in unique])
+    drawn = np.searchsorted(np.cumsum(list(parts.shares.values()))[:-1], numbers, side="right")
+    drawn = np.array([names.index(loans[key]) if key in loans else own for key, own in zip(unique, drawn, strict=True)])
+    chosen = pd.Series(drawn[codes], index=hashes.index).groupby(level=0)
     lowest = chosen.min()
-    return pd.Series(np.array(list(parts.shares))[lowest], lowest.index).where(lowest == chosen.max(), EXCLUDED)
+    return pd.Series(np.array(names)[lowest], lowest.index).where(lowest == chosen.max(), EXCLUDED)
+
+
+def hashed(keys: pd.Series, secret: str) -> pd.Series:
+    """Return the digest of each key under the secret."""
+    return keys.map({key: digest(secret, key) for key in keys.unique()})
 
 
 def separate(records: pd.DataFrame, chosen: pd.Series, *, order: list[str]) -> pd.Series:
