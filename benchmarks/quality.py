@@ -25,8 +25,8 @@ from stages.augment import Params as Augment
 from stages.augment import with_copies
 from stages.baselines import Params as Baselines
 from stages.baselines import phenotype_likelihood
-from stages.lib.adapter import Learner, Specification, make_learner
 from stages.lib.accepted import Accepted
+from stages.lib.adapter import Learner, Specification, make_learner
 from stages.lib.assignment import deciding_keys
 from stages.lib.augmentation import redacted
 from stages.lib.intervals import bootstrap

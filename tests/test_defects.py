@@ -18,6 +18,7 @@ from stages.lib.accepted import write_accepted
 from stages.lib.data_docs import read_suites
 from stages.lib.records import write_records
 from stages.lib.stage import StageError
+from tools.accept import measure
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from pydantic import ValidationError
-from toy_split import PARAMS, SPLITS, cases, dealt, singles
+from toy_split import PARAMS, SPLITS, accept, cases, dealt, dealt_with, singles
 
 from stages.lib.accepted import Accepted
 from stages.lib.assignment import EXCLUDED, Parts, by_date, deciding_keys
@@ -41,6 +41,36 @@ def test_the_smallest_groups_are_lent() -> None:
     by_group = filled.groupby(records["groups"].str[0]).first()
     assert by_group.to_dict() == {**dict.fromkeys(sizes, "train"), "third": "test", "second": "validation"}
     assert lent == 5
+
+
+def test_a_loan_that_was_accepted_stays_though_no_longer_needed_under_its_seed_and_share_alone() -> None:
+    records = cases(*((f"p{number}", [f"g{number}"], "a") for number in range(40)))
+    few = records[(dealt(records)[0] != "test").to_numpy()][:4]
+    before, _, loans = dealt_with(Accepted(), few)
+    (scheme,) = loans
+    assert scheme == "seed 1, test 0.2"
+    assert loans[scheme]
+    after, lent, kept = dealt_with(accept(few, loans), records)
+    assert after[before.index][before == "test"].tolist() == ["test"]
+    assert kept == loans
+    assert lent == len(loans[scheme]) == 1
+    for other in ({"seed": 2}, {"fold": 1}):
+        expected = dealt_with(Accepted(), records, **other)
+        pd.testing.assert_series_equal(dealt_with(accept(few, loans), records, **other)[0], expected[0])
+
+
+def test_what_was_tested_is_not_lent_unless_its_diagnosis_is_new() -> None:
+    records = cases(*((f"p{number}", [f"g{number}"], "a") for number in range(40)))
+    own, _, (scheme,) = dealt_with(Accepted(), records)
+    tested, others = own.index[own == "test"][:3], own.index[own != "test"][:2]
+    thin = records[records["record_id"].isin([*tested, *others])]
+    assert dealt_with(Accepted(), thin)[1] > 0
+    assert dealt_with(Accepted(diagnoses={"b": 4}, loans={scheme: {}}), thin)[1] > 0
+    assert dealt_with(accept(thin, {}), thin)[1] > 0
+    with pytest.raises(
+        StageError, match=r"^split: rest has too few groups of 'a', and only .* set `loans` .* to \{\}.*$"
+    ):
+        dealt_with(accept(thin, {scheme: {}}), thin)
 
 
 def test_over_all_folds_each_record_is_tested_once() -> None:

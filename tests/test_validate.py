@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from conftest import ROOT
 from toy_records import BOUNDS, DIAGNOSES, check, good_records, run_validate, summary
 
@@ -169,7 +170,15 @@ def test_every_bound_of_the_suite_is_a_parameter_and_every_parameter_bounds() ->
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", '{"hpo": {"diagnoses": {"Gout": 0}}}', '{"hpo": {"lengths": [-1]}}', '{"cases": 3}'],
+    [
+        "",
+        "{",
+        "[]",
+        '{"hpo": {"diagnoses": {"Gout": 0}}}',
+        '{"hpo": {"lengths": [-1]}}',
+        '{"hpo": {"loans": {"seed 1": 2}}}',
+        '{"cases": 3}',
+    ],
     ids=repr,
 )
 def test_a_broken_file_of_accepted_data_is_refused(tmp_path: Path, text: str) -> None:
@@ -183,7 +192,8 @@ def test_accept_writes_what_validate_then_passes(tmp_path: Path, monkeypatch: py
     data.mkdir()
     write_records(good_records(), data / "scrubbed.parquet")
     write_accepted({"hpo": Accepted(diagnoses={"Gout": 9}, lengths=[9])}, data / "accepted.json")
-    (tmp_path / "dvc.yaml").symlink_to(ROOT / "dvc.yaml")
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     assert accept() == ["data/accepted.json: 60 records of 3 diagnoses are accepted for files; commit it"]
     assert list(read_accepted(data / "accepted.json")) == ["files", "hpo"]
@@ -191,6 +201,32 @@ def test_accept_writes_what_validate_then_passes(tmp_path: Path, monkeypatch: py
     assert found["accepted_records"] == 60
     assert found["label_drift"]["observed"] == found["length_drift"]["observed"] == 0
     assert '      "Fabry disease": 20,\n' in (data / "accepted.json").read_text()
+
+
+def test_accept_remembers_what_is_lent_by_a_hash_and_refuses_data_that_cannot_be_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "accepted.json").write_text("{}")
+    (tmp_path / "dvc.yaml").symlink_to(ROOT / "dvc.yaml")
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["split"]["fractions"] = {"train": 0.97, "validation": 0.01, "calibration": 0.01, "test": 0.01}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.chdir(tmp_path)
+    records = good_records()
+    write_records(records, data / "scrubbed.parquet")
+    accept()
+    first = (data / "accepted.json").read_bytes()
+    (loans,) = read_accepted(data / "accepted.json")["files"].loans.values()
+    assert set(loans.values()) == {"test"}
+    assert not {*records["patient_id"]} & loans.keys()
+    accept()
+    assert (data / "accepted.json").read_bytes() == first
+    write_records(records.assign(patient_id="p"), data / "scrubbed.parquet")
+    with pytest.raises(StageError, match=r"^split: test, rest need 4 independent groups of each diagnosis"):
+        accept()
+    assert (data / "accepted.json").read_bytes() == first
 
 
 def test_accept_says_what_changes() -> None:

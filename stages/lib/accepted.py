@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
 
 from stages.lib.stage import StageError, Strict
 
-
 Loans = dict[str, dict[str, str]]
 
 
