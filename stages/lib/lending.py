@@ -49,7 +49,8 @@ def deal(
         if not lent:
             return own, chosen, loans
         moved = filled[filled != chosen]
-        loans |= {key: moved[record] for record, key in hashes[hashes.index.isin(moved.index)].items()}
+        taken = hashes[hashes.index.isin(moved.index)]
+        loans |= dict(zip(taken, moved.loc[taken.index], strict=True))
 
 
 def fill(
