@@ -203,7 +203,7 @@ def test_accept_writes_what_validate_then_passes(tmp_path: Path, monkeypatch: py
     assert '      "Fabry disease": 20,\n' in (data / "accepted.json").read_text()
 
 
-def test_accept_remembers_what_is_lent_by_a_hash_and_refuses_data_that_cannot_be_split(
+def test_accept_remembers_what_each_scheme_lends_by_a_hash_and_refuses_data_that_cannot_be_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
@@ -223,6 +223,15 @@ def test_accept_remembers_what_is_lent_by_a_hash_and_refuses_data_that_cannot_be
     assert not {*records["patient_id"]} & loans.keys()
     accept()
     assert (data / "accepted.json").read_bytes() == first
+    folded = params | {"split": params["split"] | {"fold": 1}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(folded))
+    accept()
+    both = read_accepted(data / "accepted.json")["files"].loans
+    assert len(both) == 2
+    assert [both[scheme] for scheme in both if "test" in scheme] == [loans]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    accept()
+    first = (data / "accepted.json").read_bytes()
     write_records(records.assign(patient_id="p"), data / "scrubbed.parquet")
     with pytest.raises(StageError, match=r"^split: test, rest need 4 independent groups of each diagnosis"):
         accept()

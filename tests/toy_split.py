@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pandas as pd
@@ -79,11 +81,14 @@ def drawn_cases(drawn: list[tuple[int, list[int], str, int]]) -> pd.DataFrame:
 
 many = st.lists(row, min_size=40, max_size=120)
 
-sparse = st.tuples(
-    st.integers(0, 60), st.lists(st.integers(0, 60), max_size=2), st.sampled_from("abcdefgh"), st.integers(0, 200)
-)
 
-
-def rare(groups: int) -> list[tuple[int, list[int], str, int]]:
-    """Return so many cases of each of six diagnoses, a group each, to be joined by `sparse` ones."""
-    return [(number, [number], "abcdef"[number % 6], 1000 + number) for number in range(6 * groups)]
+def growing(seed: int, groups: int) -> Iterator[pd.DataFrame]:
+    """Yield records that are added to: a diagnosis of so few groups, records that join them, another diagnosis, ..."""
+    random, rows = Random(seed), list[tuple[int, list[int], str, int]]()
+    for first, diagnosis in zip(range(0, 30, 10), "abc", strict=True):
+        rows += [(number, [number], diagnosis, number) for number in range(first, first + groups)]
+        yield drawn_cases(rows)
+        for _ in range(4):
+            joined = [first + random.randrange(10) for _ in range(random.choice([1, 1, 2]))]
+            rows.append((random.randrange(60), joined, diagnosis, random.randrange(100)))
+        yield drawn_cases(rows)

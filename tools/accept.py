@@ -62,11 +62,11 @@ def measure(scrubbed: Path) -> Accepted:
 
 
 def lent(scrubbed: Path, params: Params, *, before: Accepted) -> Loans:
-    """Return what `split` would lend of scrubbed records, with what it lends by what was accepted `before`."""
+    """Return what `split` would lend of scrubbed records, and what was accepted `before` of other seeds and shares."""
     records = read_records(scrubbed)
     joined = with_near_duplicates(records, params.split.near_duplicates)
     *_, loans = assign(joined, deciding_keys(records), params.split, seed=params.seed, accepted=before)
-    return {scheme: dict(sorted(groups.items())) for scheme, groups in loans.items()}
+    return {scheme: dict(sorted(groups.items())) for scheme, groups in sorted((before.loans | loans).items())}
 
 
 def changes(before: Accepted, now: Accepted) -> list[str]:
