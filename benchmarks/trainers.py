@@ -91,6 +91,7 @@ def trainer(task: Task) -> Run:
 
     learner, notes = task.learner, task.notes
     if isinstance(learner, Classifier):
+        learner.standardise(notes)
         model, collator = _classifier(learner), DataCollatorWithPadding(learner.tokenizer)
         pairs = zip(notes.tokens, notes.targets, strict=True)
         rows = [{"input_ids": tokens, "label": target} for tokens, target in pairs]
@@ -117,6 +118,11 @@ def _classifier(learner: Classifier) -> torch.nn.Module:
         def __init__(self) -> None:
             super().__init__()
             self.network, self.head = learner.network, learner.head
+
+        def train(self, mode: bool = True) -> torch.nn.Module:
+            super().train(mode)
+            self.head.eval()  # its statistics stay as they are
+            return self
 
         def forward(
             self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor

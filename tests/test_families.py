@@ -72,7 +72,7 @@ def test_lora_is_on_every_linear_layer_that_is_used_and_on_no_other(family: str,
 
     learner = make(save_model(tmp_path, family), specification("classify"))
     assert isinstance(learner, Classifier)
-    torch.nn.init.ones_(learner.head.weight)
+    torch.nn.init.ones_(learner.head[1].weight)
     gradients(learner)
     modules = dict(learner.network.named_modules())
     linear = [name for name, module in modules.items() if isinstance(module, torch.nn.Linear | Conv1D)]

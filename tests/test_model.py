@@ -43,10 +43,25 @@ def test_a_fresh_classifier_gives_every_diagnosis_the_same(tiny_model: Path) -> 
     assert not learner.scores(learner.encode(TEXTS)).any()
 
 
+def test_the_head_sees_states_of_mean_0_and_variance_1(tiny_model: Path) -> None:
+    import torch
+
+    learner = classifier(tiny_model)
+    assert isinstance(learner, Classifier)
+    tokens = learner.encode(TEXTS)
+    prepared = learner.prepare(Notes(tokens, [0, 1, 2, 0, 1, 2]), Notes(tokens, [0, 1, 2, 0, 1, 2]))
+    seen: list[torch.Tensor] = []
+    prepared.head[1].register_forward_pre_hook(lambda _, states: seen.append(states[0]))
+    assert not prepared.scores(tokens).any()
+    states = torch.cat(seen)
+    torch.testing.assert_close(states.mean(0), torch.zeros(states.shape[1]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(states.var(0, unbiased=False), torch.ones(states.shape[1]), atol=0.02, rtol=0)
+
+
 def test_a_loss_that_is_no_number_stops_with_what_to_change(tiny_model: Path) -> None:
     learner = classifier(tiny_model)
     assert isinstance(learner, Classifier)
-    learner.head.bias.data.fill_(float("nan"))
+    learner.head[1].bias.data.fill_(float("nan"))
     notes = Notes(learner.encode(TEXTS), [0, 1, 2, 0, 1, 2])
     with pytest.raises(StageError, match=r"the loss is not finite in step 1 \(epoch 1\); lower train.learning_rate"):
         fit(learner, {"train": notes, "validation": notes}, SETTINGS, seed=1, workers=Workers(rank=0, count=1))

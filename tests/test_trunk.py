@@ -15,6 +15,7 @@ from tiny_models import DECODERS, ENCODERS, save_model
 
 from stages.lib import attention, trunk
 from stages.lib.adapter import Learner, LoraParams, Specification, make_learner
+from stages.lib.classifier import Classifier
 from stages.lib.model import Compute, ModelParams, start
 from stages.lib.notes import Notes
 
@@ -76,6 +77,8 @@ def test_losses_and_gradients_are_those_of_the_whole_model(
             assert learner.trunk
             assert learner.trunk.depth == 3
             assert learner.trunk.states
+        elif isinstance(learner, Classifier):
+            learner.standardise(notes)
         learner.network.train(training)
         found.append((*losses_and_gradients(learner, notes), learner.scores(notes.tokens)))
     (losses, gradients, scores), (reused_losses, reused_gradients, reused_scores) = found
@@ -140,7 +143,7 @@ def test_frozen_layers_have_no_dropout_and_trained_ones_do(tmp_path: Path) -> No
     learner = learner.prepare(notes, notes)
     assert learner.trunk
     unknown = replace(learner, trunk=replace(learner.trunk, states={}))
-    torch.nn.init.normal_(learner.head.weight)
+    torch.nn.init.normal_(learner.head[1].weight)
     losses = {}
     for name, mode, chosen in [("still", False, learner), ("known", True, learner), ("unknown", True, unknown)]:
         chosen.network.train(mode)

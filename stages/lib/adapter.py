@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from stages.lib.classifier import Classifier
+from stages.lib.classifier import Classifier, make_head
 from stages.lib.generator import Generator, make_generator
 from stages.lib.lineage import read_origin
 from stages.lib.lora import LoraParams, adapted
@@ -57,8 +57,6 @@ def make_learner(
 
     A head's first predictions are uniform. Raise StageError where the model and what is asked of it do not fit.
     """
-    import torch
-
     if specification.model.quantisation and not lora:
         raise StageError(
             "params.yaml: train.lora: null: quantised weights cannot train; set model.quantisation to null"
@@ -73,11 +71,7 @@ def make_learner(
             raise StageError(f"params.yaml: train.gradient_checkpointing: true: {kind} models have none; set false")
         network.activation_checkpointing_enable()
         network.disable_input_require_grads()  # only reentrant checkpoints need it; frozen layers need no gradient
-    learner = _assemble(network, load_tokenizer(base), specification, compute=compute, device=device)
-    if isinstance(learner, Classifier):
-        torch.nn.init.zeros_(learner.head.weight)
-        torch.nn.init.zeros_(learner.head.bias)
-    return learner
+    return _assemble(network, load_tokenizer(base), specification, compute=compute, device=device)
 
 
 def save_adapter(learner: Learner, specification: Specification, adapter: Path) -> None:
@@ -146,8 +140,6 @@ def _assemble(
     device: torch.device,
 ) -> Learner:
     """Return the learner, its frozen weights in the configured precision on the device; until then all is float32."""
-    import torch
-
     model, diagnoses, there = specification.model, specification.diagnoses, network.device
     if tokenizer.pad_token_id >= len(network.get_input_embeddings().weight):
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token  # padding is masked: any token will do
@@ -161,7 +153,7 @@ def _assemble(
         return replace(generator, network=cast(network, compute).to(device), device=device)
     if model.max_length > (limit := longest_input(network, tokenizer)):
         raise StageError(f"params.yaml: model.max_length: {model.max_length}: the base model reads {limit} tokens")
-    head = torch.nn.Linear(network.config.get_text_config().hidden_size, len(diagnoses)).to(device)
+    head = make_head(network.config.get_text_config().hidden_size, len(diagnoses), device)
     return Classifier(cast(network, compute).to(device), head, tokenizer, model, compute, device)
 
 

@@ -1,7 +1,8 @@
-"""The objective classify: a linear head over the mean-pooled states of an encoder or decoder."""
+"""The objective classify: a linear head over the standardised, mean-pooled states of an encoder or decoder."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+SAMPLE = 256  # notes from which the head learns how states vary
+
+
 @dataclass(frozen=True)
 class Classifier:
     """A network, its head and what they need to read a note."""
 
     network: Any
-    head: torch.nn.Linear
+    head: torch.nn.Sequential
     tokenizer: PreTrainedTokenizerBase
     model: ModelParams
     compute: Compute
@@ -39,12 +43,28 @@ class Classifier:
         return [weight for weight in self.network.parameters() if weight.requires_grad], list(self.head.parameters())
 
     def prepare(self, train: Notes, validation: Notes) -> Classifier:
-        """Return the same learner, made fast for these notes: see `choose_attention` and `frozen_trunk`."""
+        """Return the same learner, made fast for these notes: see `choose_attention`, `frozen_trunk`, `standardise`."""
         tokens = [*train.tokens, *validation.tokens]
         choose_attention(self.network, longest=max(map(len, tokens)), compute=self.compute, device=self.device)
         pad_id = self.tokenizer.pad_token_id
         found = frozen_trunk(self.network, tokens, pad_id=pad_id, compute=self.compute, device=self.device)
-        return replace(self, trunk=found)
+        learner = replace(self, trunk=found)
+        learner.standardise(train)
+        return learner
+
+    def standardise(self, notes: Notes) -> None:
+        """Let the head subtract the mean of the untrained model's states and divide by their standard deviation.
+
+        What all notes have in common is several times as large as what tells them apart, and a linear head, or what
+        is trained below it, learns slowly beside it. The statistics stay as they are.
+        """
+        import torch
+
+        sample = notes.tokens[:: math.ceil(len(notes.tokens) / SAMPLE)]
+        states = torch.from_numpy(forward_passes(sample, self._states, batch_size=self.compute.batch_size))
+        statistics = self.head[0].state_dict()
+        statistics["running_mean"].copy_(states.mean(0))
+        statistics["running_var"].copy_(states.var(0, unbiased=False))
 
     def loss(self, notes: Notes, rows: Sequence[int], *, smoothing: float) -> tuple[torch.Tensor, int]:
         """Return the sum of the rows' cross entropies, and by how many a step divides it."""
@@ -60,11 +80,23 @@ class Classifier:
         return forward_passes(tokens, self._logits, batch_size=self.compute.batch_size)
 
     def _logits(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self._states(tokens))
+        return logits
+
+    def _states(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
         skipped = self.trunk.skipped(tokens) if self.trunk else nullcontext()
         with autocast(self.compute, self.device), skipped:
-            states = pooled(self.network, pad(tokens, self.tokenizer.pad_token_id, self.device))
-        logits: torch.Tensor = self.head(states)
-        return logits
+            return pooled(self.network, pad(tokens, self.tokenizer.pad_token_id, self.device))
+
+
+def make_head(width: int, diagnoses: int, device: torch.device) -> torch.nn.Sequential:
+    """Return a head that standardises nothing yet (see `Classifier.standardise`) and gives every diagnosis the same."""
+    from torch import nn
+
+    linear = nn.Linear(width, diagnoses)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(nn.BatchNorm1d(width, affine=False), linear).eval().to(device)
 
 
 def pooled(trunk: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:

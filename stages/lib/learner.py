@@ -26,7 +26,7 @@ class TrainParams(Strict):
     """How the model is fitted."""
 
     objective: Literal["classify", "generate"]
-    """`classify`: a linear head over mean-pooled states; `generate`: a decoder answers with the diagnosis."""
+    """`classify`: a linear head over mean-pooled, standardised states; `generate`: a decoder names the diagnosis."""
     epochs: int = Field(ge=1, le=1000)
     """Most passes over the training split."""
     steps: int | None = Field(ge=1, le=10_000_000)
