@@ -43,6 +43,15 @@ def test_the_smallest_groups_are_lent() -> None:
     assert lent == 5
 
 
+def test_an_accepted_loan_to_no_part_of_the_split_is_an_error() -> None:
+    records = singles(40)
+    (scheme,) = dealt_with(Accepted(), records)[2]
+    with pytest.raises(
+        StageError, match=r"^data/accepted.json: a loan to 'fold 9'; parts of this split are test, rest; "
+    ):
+        dealt_with(Accepted(loans={scheme: {"0" * 64: "fold 9"}}), records)
+
+
 def test_a_loan_that_was_accepted_stays_though_no_longer_needed_under_its_seed_and_share_alone() -> None:
     records = cases(*((f"p{number}", [f"g{number}"], "a") for number in range(40)))
     few = records[(dealt(records)[0] != "test").to_numpy()][:4]

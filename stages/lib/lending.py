@@ -39,6 +39,11 @@ def deal(
     `loans` and diagnoses were `accepted`.
     """
     loans, tested = dict(loans), [name for name in parts.shares if name != "rest"]
+    if unknown := sorted(set(loans.values()) - set(parts.shares)):
+        raise StageError(
+            f"data/accepted.json: a loan to {unknown[0]!r}; parts of this split are {', '.join(parts.shares)}; set "
+            f"`loans` of these sources to {{}} and run `python -m tools.accept`"
+        )
     known = set(hashes[hashes.index.isin(records.index[records["diagnosis"].isin(accepted)])])
     while True:
         own = by_hash(hashes, parts, loans)
