@@ -64,7 +64,8 @@ def make_learner(
     require_memory(base, specification.model, compute=compute, device=device, full=lora is None)
     network = _base_model(specification, base, device=device)
     if lora:
-        network = adapted(network, lora, name=read_origin(base).get("hub", base.name))
+        name = read_origin(base).get("hub", base.name)
+        network = adapted(network, lora, name=name, precision=compute.precision)
     if gradient_checkpointing:
         if not network.supports_gradient_checkpointing:
             kind = network.config.model_type

@@ -28,8 +28,11 @@ class LoraParams(Strict):
     """
 
 
-def adapted(network: Any, lora: LoraParams, *, name: str) -> Any:
-    """Return the model under LoRA; `name` is what its configuration will call the base model."""
+def adapted(network: Any, lora: LoraParams, *, name: str, precision: str) -> Any:
+    """Return the model under LoRA; `name` is what its configuration will call the base model.
+
+    In bfloat16 autocast says in what type products run: peft's own cast, to float32 and so back again, is turned off.
+    """
     import warnings
 
     from peft import LoraConfig, get_peft_model
@@ -40,6 +43,9 @@ def adapted(network: Any, lora: LoraParams, *, name: str) -> Any:
     )
     network = get_peft_model(network, config)
     network.peft_config["default"].base_model_name_or_path = name
+    for module in network.modules():
+        if hasattr(module, "cast_input_dtype_enabled"):
+            module.cast_input_dtype_enabled = precision == "float32"
     return network
 
 

@@ -70,7 +70,7 @@ def make_step(learner: Learner, settings: TrainParams, *, steps: int, workers: W
         {"params": adapted, "lr": settings.learning_rate},
         {"params": head, "lr": settings.head_learning_rate},
     ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
     name = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
     schedule = get_scheduler(name, optimizer, int(settings.warmup * steps), steps)
     return Step(learner, settings, workers, optimizer, schedule)
