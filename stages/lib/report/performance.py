@@ -121,7 +121,7 @@ def by_diagnosis(results: Results) -> list[Table]:
     shown = {key: name for key, name in BY_DIAGNOSIS.items() if key in table}
 
     def row(found: dict[Any, Any]) -> list[Cell]:
-        return [found["diagnosis"], f"{found['cases']:,}", *(number(found[key], digits=2) for key in shown)]
+        return [found["diagnosis"], f"{found['cases']:,.0f}", *(number(found[key], digits=2) for key in shown)]
 
     columns = ["diagnosis", "cases", *shown.values()]
     if len(tuned) <= 2 * EXTREMES:
