@@ -81,6 +81,7 @@ def test_the_benchmark_of_quality_compares_models_on_the_same_records(
     benchmark = importlib.import_module("benchmarks.quality")
     write_ontology(trainable / "data/ontology")
     write_records(good_records(60), trainable / "data/scrubbed.parquet")
+    (trainable / "data/accepted.json").write_text("{}")
     params = yaml.safe_load((trainable / "params.yaml").read_text())
     params["model"] |= {"layers": 2, "max_length": 64}
     params["train"] |= {"epochs": 1}
