@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.lib.phenotypes.phenome import by_kind
-from stages.lib.rewording import PLACEHOLDER, mistyped, reworded, synonyms_of
+from stages.lib.placeholders import PLACEHOLDER
+from stages.lib.rewording import mistyped, reworded, synonyms_of
 
 SYNONYMS = synonyms_of(
     [

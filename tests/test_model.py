@@ -11,7 +11,7 @@ from stages.lib.adapter import Learner, LoraParams, Specification, make_learner
 from stages.lib.classifier import Classifier, embed
 from stages.lib.learner import TrainParams, fit
 from stages.lib.model import Compute, ModelParams, load_tokenizer, load_trunk, start
-from stages.lib.notes import Notes, bucketed, longer, shorten, tokenize
+from stages.lib.notes import Notes, bucketed, in_small_letters, longer, shorten, tokenize
 from stages.lib.stage import StageError
 from stages.lib.workers import Workers
 
@@ -100,3 +100,23 @@ def test_an_epoch_of_batches_holds_every_note_once_and_like_lengths_together() -
     assert padded < 1.15 * sum(lengths)
     again = list(bucketed(lengths, 8, generator=torch.Generator().manual_seed(1)))
     assert batches == again
+
+
+def test_a_note_in_capitals_is_read_as_one_in_small_letters(tiny_model: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    loud, quiet = (
+        "SHORT OF BREATH, SEEN BY [PERSON_1] ON [DATE_TIME_2]",
+        "short of breath, seen by [PERSON_1] on [DATE_TIME_2]",
+    )
+    assert tokenize([loud], tokenizer, max_length=99) == tokenize([quiet], tokenizer, max_length=99)
+    assert shorten([loud], tokenizer, max_length=99, keep="start") == [quiet]
+    assert longer([loud], tokenizer, max_length=99) == longer([quiet], tokenizer, max_length=99)
+
+
+@pytest.mark.parametrize(
+    "text", ["ECG and MRI of LVH normal", "", "12/80", "[PERSON_1] [LOCATION_2] seen", "État stable"]
+)
+def test_a_note_with_some_capitals_stays_as_it_is(text: str) -> None:
+    assert in_small_letters(text) == text

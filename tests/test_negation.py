@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.lib.negation import flipped, normalised
-from stages.lib.rewording import PLACEHOLDER
+from stages.lib.placeholders import PLACEHOLDER
 from stages.lib.sentences import split_sentences
 
 FINDINGS = {normalised(name) for name in ("fever", "joint pain", "Marfanoid habitus", "rash")}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from stages.lib.placeholders import PLACEHOLDER, outside_placeholders
 from stages.lib.stage import log, progress
 
 if TYPE_CHECKING:
@@ -26,11 +27,21 @@ class Notes:
     targets: list[int]
 
 
+def in_small_letters(text: str) -> str:
+    """Return a text written mostly in capitals, as notes may be, in small letters, but for placeholders; else as it is.
+
+    Tokenizers break capitals into pieces that a model has hardly seen.
+    """
+    rest = PLACEHOLDER.sub("", text)
+    capitals = sum(map(str.isupper, rest)) > sum(map(str.islower, rest))
+    return outside_placeholders(text, str.lower) if capitals else text
+
+
 def longer(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, max_length: int, special: bool = True
 ) -> list[bool]:
     """Tell of each text whether it has more than `max_length` tokens, special ones counted unless told not to."""
-    encoded = tokenizer(list(texts), add_special_tokens=special)["input_ids"]
+    encoded = tokenizer([*map(in_small_letters, texts)], add_special_tokens=special)["input_ids"]
     found = [len(ids) > max_length for ids in encoded]
     if any(found):
         log.info("%d of %d notes are longer than max_length = %d tokens: cut", sum(found), len(found), max_length)
@@ -42,13 +53,14 @@ def tokenize(
 ) -> list[list[int]]:
     """Return the token ids of each text, special tokens included, of long ones those at the start or end."""
     tokenizer.truncation_side = SIDES[keep]
-    encoded = tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]
+    encoded = tokenizer([*map(in_small_letters, texts)], truncation=True, max_length=max_length)["input_ids"]
     return [list(ids) or [tokenizer.pad_token_id] for ids in encoded]
 
 
 def shorten(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, max_length: int, keep: str) -> list[str]:
     """Return each text, cut to the `max_length` tokens at its start or end, to be put into a prompt."""
-    encoded = tokenizer(list(texts), return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
+    texts = [*map(in_small_letters, texts)]
+    encoded = tokenizer(texts, return_offsets_mapping=True, add_special_tokens=False)["offset_mapping"]
     short = []
     for text, spans in zip(texts, encoded, strict=True):
         kept = spans[:max_length] if keep == "start" else spans[-max_length:]

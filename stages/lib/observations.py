@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.lib.labels import Label, Terminology, number_labels, read_diagnoses, tokens
+from stages.lib.placeholders import PATTERN
 from stages.lib.pool import in_order
 from stages.lib.stage import progress
 
@@ -26,7 +27,6 @@ FUNCTION_WORDS = (
     "the and of to with for was were has have had been is are this that from by at on or not it she her his my which "
     "who since but all be there their they when"
 )  # English only: "a", "in", "an", "so" or "no" are words of other languages too
-PLACEHOLDER = r"\[[A-Z_]+_\d+\]"
 CONTROL = r"[\x{0}-\x{8}\x{b}\x{e}-\x{1f}\x{7f}-\x{9f}]"  # but tab, line feed, form feed and carriage return
 # UTF-8 read as Windows-1252 or Latin-1 (Ã¼, â€™), and what stands for a character that could not be decoded
 MOJIBAKE = (
@@ -110,7 +110,7 @@ def _of_batch(batch: tuple[pa.Schema, pa.Buffer], *, labels: Mapping[str, Label]
     column = dict(zip(schema.names, pa.ipc.read_record_batch(serialized, schema).columns, strict=True))
     text, age, patient = (column[name] for name in ("text", "age", "patient_id"))
     texts, words, values = _of_texts(text, column["diagnosis"], labels, faked=faked)
-    placeholders = pc.fill_null(pc.count_substring_regex(text, PLACEHOLDER), 0).to_numpy(zero_copy_only=False)
+    placeholders = pc.fill_null(pc.count_substring_regex(text, PATTERN), 0).to_numpy(zero_copy_only=False)
     counted = values["words"]
     return values | {
         "no_record_id": flag(pc.is_null(column["record_id"])),

@@ -14,7 +14,8 @@ from stages.lib.augmentation import AugmentParams, Language, copies, named, read
 from stages.lib.counterfactuals import Pair, Record, either_sex, other_age, other_origin, other_sex
 from stages.lib.narration.identities import Pools, invent, make_pools
 from stages.lib.negation import flipped, normalised
-from stages.lib.rewording import PLACEHOLDER, mistyped, reworded
+from stages.lib.placeholders import PLACEHOLDER, outside_placeholders
+from stages.lib.rewording import mistyped, reworded
 from stages.lib.sentences import split_sentences
 
 if TYPE_CHECKING:
@@ -78,13 +79,6 @@ def perturbed(record: Record, name: str, context: Context, *, seed: int) -> Pair
     """
     pair = PERTURBATIONS[name].pair(record, Random(f"{seed}/{record['record_id']}/{name}"), context)
     return pair if pair and pair[0] != pair[1] else None
-
-
-def outside_placeholders(text: str, change: Callable[[str], str]) -> str:
-    """Return the text with all but its placeholders changed."""
-    parts = PLACEHOLDER.split(text)
-    parts[::2] = [change(part) for part in parts[::2]]
-    return "".join(parts)
 
 
 def reordered(text: str, random: Random) -> str:

@@ -8,8 +8,8 @@ from itertools import chain
 from random import Random
 
 from stages.lib.phenotypes.phenome import Wordings
+from stages.lib.placeholders import outside_placeholders
 
-PLACEHOLDER = re.compile(r"(\[[A-Z_]+_\d+\])")
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 LONGEST = 7  # words of a wording
 TYPED = re.compile(r"(?<!\w)[A-Za-z]{4,}(?!\w)")
@@ -33,9 +33,7 @@ def synonyms_of(terms: Iterable[Wordings]) -> Synonyms:
 
 def reworded(text: str, synonyms: Synonyms, random: Random, *, chance: float) -> str:
     """Return the text with findings in other words, each with the given chance; the longest wording counts."""
-    parts = PLACEHOLDER.split(text)
-    parts[::2] = [_reworded(part, synonyms, random, chance=chance) for part in parts[::2]]
-    return "".join(parts)
+    return outside_placeholders(text, lambda part: _reworded(part, synonyms, random, chance=chance))
 
 
 def _reworded(text: str, synonyms: Synonyms, random: Random, *, chance: float) -> str:
@@ -62,9 +60,7 @@ def mistyped(text: str, random: Random, *, share: float) -> str:
     def word(match: re.Match[str]) -> str:
         return _slip(match[0], random) if random.random() < share else match[0]
 
-    parts = PLACEHOLDER.split(text)
-    parts[::2] = [TYPED.sub(word, part) for part in parts[::2]]
-    return "".join(parts)
+    return outside_placeholders(text, lambda part: TYPED.sub(word, part))
 
 
 def _slip(word: str, random: Random) -> str:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
+from stages.lib.placeholders import PLACEHOLDER
+
 # The classes of 45 CFR 164.514(b)(2)(i)(A) to (R), the entity that they are found as, and texts; braces hold what
 # must go. All are invented: names of no one, telephone numbers of fiction, addresses of documentation (RFC 2606, 5737).
 TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -107,7 +109,6 @@ TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 PLANTED = re.compile(r"\{([^{}]*)\}")
-PLACEHOLDER = re.compile(r"\[[A-Z_]+_\d+\]")
 SHORTEST_DIGITS = 5  # fewer in a row occur by chance
 
 
