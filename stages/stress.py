@@ -48,9 +48,22 @@ class Params(Strict):
     """See there."""
 
 
-def stress(params: Params, test: In, ontology: In, base: In, adapter: In, calibration: In, robustness: Out) -> None:
-    """Predict a sample of the test records before and after each perturbation, and write what it moved."""
+def stress(
+    params: Params,
+    test: In,
+    ontology: In,
+    base: In,
+    adapter: In,
+    calibration: In,
+    robustness: Out,
+    perturbations: Out,
+) -> None:
+    """Predict a sample of the test records before and after each perturbation, and write what it moved.
+
+    `perturbations` gets a row for each, `robustness` the share of cases whose first diagnosis is another one.
+    """
     import numpy as np
+    import pandas as pd
 
     every = read_records(test)
     records = sample(every, params.stress.cases)
@@ -60,15 +73,17 @@ def stress(params: Params, test: In, ontology: In, base: In, adapter: In, calibr
     gold = np.array([specification.diagnoses.index(name) for name in records["diagnosis"]])
     texts = [text for found in pairs.values() for pair in found.values() for text in pair]
     probabilities = predicted(learner, texts, read_calibration(calibration))
-    summary: dict[str, Any] = {"cases": len(records)}
+    table = []
     for name, found in pairs.items():
         figures: dict[str, Any] = {"expected": PERTURBATIONS[name].expected, "cases": len(found)}
         if found:
             rows, sides = list(found), zip(*found.values(), strict=True)
             before, after = (np.array([probabilities[text] for text in side]) for side in sides)
             figures |= moved(before, after, gold=gold[rows], groups=groups[rows])
-        summary[name] = figures
-    robustness.write_text(json.dumps(summary, indent=2) + "\n")
+        table.append({"perturbation": name, **figures})
+    pd.DataFrame(table).to_csv(perturbations, index=False, lineterminator="\n")
+    changed = {row["perturbation"]: row["changed"] for row in table if row["cases"]}
+    robustness.write_text(json.dumps({"cases": len(records), "changed": changed}, indent=2) + "\n")
 
 
 def changed_texts(

@@ -136,7 +136,7 @@ NONE: dict[str, dict[str, Any]] = {
     "subgroups": {"subgroups": tables()["subgroups"].head(0)},
     "decision curve": {"decision_curve": tables()["decision_curve"].head(0)},
     "examples": {"explanations": []},
-    "robustness": {"robustness": {"cases": 0}},
+    "robustness": {"perturbations": tables()["perturbations"].tail(1)},
     "ceiling": {
         "intervals": intervals(MODELS[:-1]),
         "comparisons": comparisons(gain=0.05, models=MODELS[:-1]),

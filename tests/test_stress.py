@@ -15,11 +15,12 @@ from toy_learner import COMPUTE, DIAGNOSES, save_tuned
 from toy_sources import write_ontology
 
 from stages.lib.perturbation import PERTURBATIONS, Context, perturbed, read_context
+from stages.lib.placeholders import PLACEHOLDER
 from stages.lib.records import write_records
-from stages.lib.rewording import PLACEHOLDER
 from stages.lib.stage import In, Out
 from stages.stress import Params, moved, stress
 
+WRITTEN = ("robustness.json", "perturbations.csv")
 PLACEHOLDERS = {"placeholders_blank", "placeholders_tagged", "placeholders_surrogate", "name_origin", "another_voice"}
 CASES = [
     record | {"diagnosis": DIAGNOSES[number % 4], "patient_id": f"p-{number // 2}", "groups": []}
@@ -37,16 +38,17 @@ def context(ontology: Path) -> Context:
     return read_context(ontology, pd.DataFrame(CASES), seed=1)
 
 
-def run_stress(folder: Path, ontology: Path, *, objective: str = "classify", cases: int = 100) -> dict[str, Any]:
+def run_stress(
+    folder: Path, ontology: Path, *, objective: str = "classify", cases: int = 100
+) -> tuple[dict[str, Any], pd.DataFrame]:
     save_tuned(folder, objective)
     write_records(pd.DataFrame(CASES), folder / "test.parquet")
     params = Params.model_validate({"seed": 1, "compute": COMPUTE.model_dump(), "stress": {"cases": cases}})
     test, base, adapter, calibration = (
         In(folder / name) for name in ("test.parquet", "base", "adapter", "calibration.json")
     )
-    stress(params, test, In(ontology), base, adapter, calibration, Out(folder / "robustness.json"))
-    found: dict[str, Any] = json.loads((folder / "robustness.json").read_text())
-    return found
+    stress(params, test, In(ontology), base, adapter, calibration, *(Out(folder / name) for name in WRITTEN))
+    return json.loads((folder / WRITTEN[0]).read_text()), pd.read_csv(folder / WRITTEN[1])
 
 
 @pytest.mark.parametrize("name", PERTURBATIONS)
@@ -103,22 +105,22 @@ def test_a_negation_flips_what_the_record_denies_or_any_finding_where_it_names_n
 def test_what_moved_is_told_by_perturbation_in_the_same_bytes(objective: str, tmp_path: Path, ontology: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        found = run_stress(tmp_path / name, ontology, objective=objective)
-    assert (tmp_path / "one/robustness.json").read_bytes() == (tmp_path / "two/robustness.json").read_bytes()
-    assert list(found) == ["cases", *PERTURBATIONS]
-    assert found["cases"] == len(CASES)
-    for name, figures in found.items():
-        if name == "cases" or not figures["cases"]:
-            continue
-        assert figures["expected"] == ("changes" if name == "negation_flipped" else "same")
-        assert figures["changed_low"] <= figures["changed"] <= figures["changed_high"]
-        assert all(0 <= figures[key] <= 1 for key in ("accuracy", "accuracy_before", "probability_shift"))
-    assert found["sex_swapped"] == {"expected": "same", "cases": 0}
+        summary, found = run_stress(tmp_path / name, ontology, objective=objective)
+    for name in WRITTEN:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert list(found["perturbation"]) == list(PERTURBATIONS)
+    tried = found[found["cases"] > 0].set_index("perturbation")
+    assert summary == {"cases": len(CASES), "changed": tried["changed"].to_dict()}
+    assert set(PERTURBATIONS) - set(tried.index) == {"sex_swapped"}
+    assert set(tried.index[tried["expected"] == "changes"]) == {"negation_flipped"}
+    assert (tried["changed_low"] <= tried["changed"]).all()
+    assert (tried["changed"] <= tried["changed_high"]).all()
+    assert tried[["accuracy", "accuracy_before", "probability_shift"]].stack().between(0, 1).all()
 
 
 def test_the_sample_is_drawn_by_ids_and_holds_no_text(tmp_path: Path, ontology: Path) -> None:
-    assert run_stress(tmp_path, ontology, cases=3)["cases"] == 3
-    assert "finding" not in (tmp_path / "robustness.json").read_text()
+    assert run_stress(tmp_path, ontology, cases=3)[0]["cases"] == 3
+    assert not any("finding" in (tmp_path / name).read_text() for name in WRITTEN)
 
 
 def test_what_moved_is_counted_once_for_each_group() -> None:

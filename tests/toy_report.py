@@ -57,20 +57,6 @@ DOCUMENTS: dict[str, Any] = {
         "class_balance": {"severity": "warning", "success": False, "observed": 0.6},
     },
     "evaluation": {"test_cases": CASES, "test_groups": 38, "diagnoses": 3, "models_above_ceiling": 0},
-    "robustness": {
-        "cases": 40,
-        "typos": {
-            "expected": "same",
-            "cases": 40,
-            "changed": 0.125,
-            "changed_low": 0.05,
-            "changed_high": 0.26,
-            "accuracy": 0.75,
-            "accuracy_before": 0.8,
-            "probability_shift": 0.08,
-        },
-        "other_sex": {"expected": "same", "cases": 0},
-    },
     "scrubbing": {
         "policy": "redact",
         "version": "0123456789ab",
@@ -143,6 +129,22 @@ def tables() -> dict[str, pd.DataFrame]:
                 {"model": model, "diagnosis": name, "cases": 13, "precision": 0.8, "sensitivity": 0.7, "f1": 0.75}
                 for model in MODELS
                 for name in DIAGNOSES
+            ]
+        ),
+        "perturbations": pd.DataFrame(
+            [
+                {
+                    "perturbation": "typos",
+                    "expected": "same",
+                    "cases": 40,
+                    "changed": 0.125,
+                    "changed_low": 0.05,
+                    "changed_high": 0.26,
+                    "accuracy": 0.75,
+                    "accuracy_before": 0.8,
+                    "probability_shift": 0.08,
+                },
+                {"perturbation": "other_sex", "expected": "same", "cases": 0},
             ]
         ),
         "predictions": predictions(),

@@ -38,7 +38,6 @@ class Results:
     evaluation: Mapping[str, Any]
     explanations: list[dict[str, Any]]
     provenance: Mapping[str, Any]
-    robustness: Mapping[str, Any]
     scrubbing: Mapping[str, Any]
     splits: Mapping[str, Any]
     training: Mapping[str, Any]
@@ -47,6 +46,7 @@ class Results:
     intervals: pd.DataFrame
     losses: pd.DataFrame
     per_diagnosis: pd.DataFrame
+    perturbations: pd.DataFrame
     predictions: pd.DataFrame
     reliability: pd.DataFrame
     risk_coverage: pd.DataFrame

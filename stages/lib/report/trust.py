@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from stages.lib.report.page import (
@@ -157,30 +157,26 @@ def _groups(attribute: str, rows: Any) -> Table:
 
 def robustness(results: Results) -> Section:
     """Return how often the first diagnosis moves when a note is changed."""
-    rows = list(_perturbations(results.robustness))
+    tried = results.perturbations[results.perturbations["cases"] > 0].to_dict("records")
     columns = ["change of the note", "diagnosis expected", "cases", "other diagnosis %"]
     columns += ["accuracy % before", "accuracy % after", "probability moved %"]
-    if not rows:
+    if not tried:
         return section("Robustness")
     return section(
         "Robustness",
         paragraph(
-            f"{results.robustness['cases']:,} test cases are asked again with their notes changed. What does not bear "
-            "on the diagnosis should leave it as it is."
+            "Test cases are asked again with their notes changed. What does not bear on the diagnosis should leave it "
+            "as it is."
         ),
-        Table(columns, rows),
+        Table(columns, [_moved(row) for row in tried]),
     )
 
 
-def _perturbations(robustness: Any) -> Iterator[list[Cell]]:
-    for name, found in robustness.items():
-        if not isinstance(found, dict):
-            continue
-        shares: list[Cell] = [measure(found, "changed", digits=1, scale=100)]
-        shares += [
-            number(found.get(key), digits=1, scale=100) for key in ("accuracy_before", "accuracy", "probability_shift")
-        ]
-        yield [name.replace("_", " "), found["expected"], f"{found['cases']:,}", *shares]
+def _moved(row: Mapping[Any, Any]) -> list[Cell]:
+    """Return a perturbation's row of the table."""
+    shares = [number(row[key], digits=1, scale=100) for key in ("accuracy_before", "accuracy", "probability_shift")]
+    first = [row["perturbation"].replace("_", " "), row["expected"], f"{row['cases']:,}"]
+    return [*first, measure(row, "changed", digits=1, scale=100), *shares]
 
 
 def _share(tuned: dict[str, dict[str, Any]], name: str) -> Measure:
