@@ -43,6 +43,7 @@ def model(tiny_model: Path, request: pytest.FixtureRequest) -> Model:
 
     defaults = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
     changes = {"objective": request.param, "epochs": 40, "patience": 40, "learning_rate": 0.02, "batch_size": 4}
+    changes["token_dropout"] = 0.0
     settings = TrainParams.model_validate(defaults | changes)
     torch.manual_seed(1)
     specification = Specification(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from stages.lib.adapter import Learner, Specification, make_learner
 from stages.lib.checkpoint import Checkpoint, open_checkpoint
+from stages.lib.classifier import Classifier
 from stages.lib.learner import TrainParams, best_epoch, fit
 from stages.lib.model import Compute, ModelParams, start
 from stages.lib.notes import Notes, bucketed, drawn_evenly
@@ -129,6 +131,22 @@ def test_two_workers_find_what_one_finds(tiny_model: Path) -> None:
         assert one == pytest.approx(both, abs=1e-5)
 
 
+def test_tokens_are_left_out_in_training_alone(tiny_model: Path) -> None:
+    import torch
+
+    learner, notes = fresh(tiny_model, settings())
+    assert isinstance(learner, Classifier)
+    torch.nn.init.normal_(learner.head[1].weight)
+    learner.network.eval()
+    found = []
+    for share in (0.0, 0.5, 0.999):
+        thinned = replace(learner, token_dropout=share)
+        found.append({thinned.loss(notes, range(12), smoothing=0.0)[0].item() for _ in range(5)})
+        assert (thinned.scores(notes.tokens) == learner.scores(notes.tokens)).all()
+    assert [len(losses) for losses in found[:2]] == [1, 5]
+    assert all(math.isfinite(loss) for loss in found[2])
+
+
 @dataclass
 class Interrupting:
     """Curves that end a run while step `at` is shown."""
@@ -151,7 +169,13 @@ def test_a_run_cut_off_at_any_step_ends_in_the_same_bytes(
 ) -> None:
     lora = LORA | {"dropout": 0.3}
     chosen = settings(
-        objective=objective, accumulation=2, lora=lora, balanced=True, schedule="cosine", weight_decay=0.1
+        objective=objective,
+        accumulation=2,
+        lora=lora,
+        balanced=True,
+        schedule="cosine",
+        weight_decay=0.1,
+        token_dropout=0.3,
     )
     expected = outcome(tiny_model, chosen)
     for at in (1, 2, 4, 6, 9):  # three steps an epoch

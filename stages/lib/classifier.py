@@ -33,6 +33,7 @@ class Classifier:
     compute: Compute
     device: torch.device
     trunk: Trunk | None = None
+    token_dropout: float = 0.0
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of notes."""
@@ -70,10 +71,19 @@ class Classifier:
         """Return the sum of the rows' cross entropies, and by how many a step divides it."""
         import torch
 
-        logits = self._logits([notes.tokens[row] for row in rows])
+        logits = self._logits([self._thinned(notes.tokens[row]) for row in rows])
         target = torch.tensor([notes.targets[row] for row in rows], device=self.device)
         total = torch.nn.functional.cross_entropy(logits, target, label_smoothing=smoothing, reduction="sum")
         return total, len(rows)
+
+    def _thinned(self, tokens: list[int]) -> list[int]:
+        """Return a note without a random share of its tokens, but never without all (Iyyer et al. 2015)."""
+        import torch
+
+        if not self.token_dropout:
+            return tokens
+        kept = torch.rand(len(tokens)) >= self.token_dropout
+        return [token for token, stays in zip(tokens, kept.tolist(), strict=True) if stays] or tokens
 
     def scores(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
         """Return logits, (notes, diagnoses), float32."""

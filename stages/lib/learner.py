@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from stages.lib.adapter import Learner
 from stages.lib.checkpoint import Checkpoint, Position
+from stages.lib.classifier import Classifier
 from stages.lib.curves import Curves
 from stages.lib.lora import LoraParams
 from stages.lib.notes import Notes, bucketed, drawn_evenly
@@ -53,6 +54,11 @@ class TrainParams(Strict):
     """After the warm-up: down to 0 in a line or in half a cosine wave, or not at all."""
     max_gradient_norm: float = Field(gt=0, le=1e6)
     """Longer gradients are scaled down to this norm (Pascanu et al. 2013)."""
+    token_dropout: float = Field(ge=0, lt=1)
+    """Share of a note's tokens that `classify` is not shown, others at each step, lest it lean on few of them.
+
+    States of frozen layers are then computed anew at each step.
+    """
     label_smoothing: float = Field(ge=0, lt=1)
     """Probability mass taken from the gold diagnosis, or token, and spread over all (Szegedy et al. 2016)."""
     gradient_checkpointing: bool
@@ -77,6 +83,8 @@ def fit(
     all, as for `classify`. Raise StageError where a loss is no longer a number.
     """
     learner = learner.prepare(notes["train"], notes["validation"])
+    if isinstance(learner, Classifier):
+        learner = replace(learner, token_dropout=settings.token_dropout)
     train, whole = notes["train"], settings.epochs * math.ceil(len(notes["train"].tokens) / settings.batch_size)
     steps = min(whole, settings.steps or whole)
     step = make_step(learner, settings, steps=steps, workers=workers)
