@@ -25,7 +25,7 @@ from stages.augment import Params as Augment
 from stages.augment import with_copies
 from stages.baselines import Params as Baselines
 from stages.baselines import phenotype_likelihood
-from stages.lib.accepted import Accepted, read_accepted, sources_of
+from stages.lib.accepted import accepted_for
 from stages.lib.adapter import Learner, Specification, make_learner
 from stages.lib.assignment import deciding_keys
 from stages.lib.augmentation import redacted
@@ -69,7 +69,7 @@ def folded(folds: Sequence[int]) -> Iterator[tuple[str, Splits]]:
     """Yield the splits that `split` makes for each fold."""
     params = read_params(Split, ["seed", "split"])
     path = Path("data/scrubbed.parquet")
-    scrubbed, accepted = read_records(path), read_accepted(Path("data/accepted.json")).get(sources_of(path), Accepted())
+    scrubbed, accepted = read_records(path), accepted_for(path, Path("data/accepted.json"))
     records = with_near_duplicates(scrubbed, params.split.near_duplicates)
     for fold in folds:
         settings = params.split.model_copy(update={"fold": fold})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from stages.lib.accepted import Accepted, Loans, read_accepted, sources_of
+from stages.lib.accepted import Accepted, Loans, accepted_for
 from stages.lib.assignment import EXCLUDED, Parts, as_provided, by_date, by_hash, deciding_keys, hashed, separate
 from stages.lib.leakage import cases_by_split, check_components, proof
 from stages.lib.lending import deal, fill
@@ -101,12 +101,12 @@ def split(
 
     `splits` gets the proof that splits share nothing, `split_counts` the cases of each diagnosis in each split.
     """
-    scrubbed_records, before = read_records(scrubbed), read_accepted(accepted).get(sources_of(scrubbed), Accepted())
+    scrubbed_records = read_records(scrubbed)
     records = with_near_duplicates(scrubbed_records, params.split.near_duplicates)
     component = independent_groups(records)
     check_components(records, component, largest=params.split.max_component)
     keys = deciding_keys(scrubbed_records)
-    assigned, lent, _ = assign(records, keys, params.split, seed=params.seed, accepted=before)
+    assigned, lent, _ = assign(records, keys, params.split, seed=params.seed, accepted=accepted_for(scrubbed, accepted))
     if (excluded := (assigned == EXCLUDED).mean()) > params.split.max_excluded:
         raise StageError(
             f"split: {excluded:.1%} of the records would be excluded because they join splits, more than "

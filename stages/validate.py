@@ -90,11 +90,10 @@ def validate(params: Params, scrubbed: In, ontology: In, accepted: In, data_docs
     fails, raises StageError with the number of records, some of their ids and the folder in the user's cache that
     keeps the site; a failed `warning` is logged. What was accepted for other sources is not compared.
     """
-    from stages.lib.accepted import Accepted, read_accepted, sources_of
+    from stages.lib.accepted import Accepted, accepted_for
     from stages.lib.data_docs import check, read_suites
 
-    compared = read_accepted(accepted) if params.validate.max_label_drift < 1 else {}
-    reference = compared.get(sources_of(scrubbed), Accepted())
+    reference = accepted_for(scrubbed, accepted) if params.validate.max_label_drift < 1 else Accepted()
     tables, columns = _tables(scrubbed, ontology, list(reference.diagnoses), faked=params.scrub.policy == "surrogate")
     if not reference.diagnoses:
         tables.pop("accepted", None)

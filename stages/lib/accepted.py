@@ -46,6 +46,11 @@ def read_accepted(path: Path) -> dict[str, Accepted]:
         ) from None
 
 
+def accepted_for(scrubbed: Path, path: Path) -> Accepted:
+    """Return what was accepted by the sources of the records, empty where nothing was."""
+    return read_accepted(path).get(sources_of(scrubbed), Accepted())
+
+
 def write_accepted(accepted: Mapping[str, Accepted], path: Path) -> None:
     """Write what is accepted by sources, a diagnosis or group to a line, for git to show what changed."""
     document = {sources: accepted[sources].model_dump() for sources in sorted(accepted)}
