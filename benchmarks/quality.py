@@ -3,13 +3,15 @@
 `python -m benchmarks.quality --cases 20 80 200`, after `dvc repro fetch`, simulates as many training patients of each
 diagnosis, and further ones to choose the epoch by and to test on, which are the same for every number; placeholders
 stand where identifiers were written, without `scrub`. `--folds 1 2 3 4`, after `dvc repro validate`, tests on folds
-of data/scrubbed.parquet instead, and on all of them together. Both models learn from the same copies of `augment`. In
-brackets 95 % intervals of a bootstrap over independent groups, of the gain paired.
+of data/scrubbed.parquet instead, and on all of them together. Both models learn from the same copies of `augment`.
+`--steps` trains for so many steps whatever the number of cases, instead of `train.epochs`. In brackets 95 % intervals
+of a bootstrap over independent groups, of the gain paired.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -78,7 +80,7 @@ def folded(folds: Sequence[int]) -> Iterator[tuple[str, Splits]]:
         yield f"fold {fold}", {name: records[assigned == name] for name in names}
 
 
-def measure(splits: Splits) -> dict[str, Scores]:
+def measure(splits: Splits, *, steps: int | None) -> dict[str, Scores]:
     """Return each model's scores on the test split, fitted on the training split and its copies."""
     settings = read_params(Augment, ["seed", "augment"])
     train, test = splits["train"], splits["test"]
@@ -87,7 +89,7 @@ def measure(splits: Splits) -> dict[str, Scores]:
     diagnoses = sorted(train["diagnosis"].unique())
     c = read_params(Baselines, ["acquire.hpo.rates", "baselines", "compute", "model.prompt"]).baselines.tfidf.c
     words = tfidf(c).fit(train["text"], train["diagnosis"])
-    found = {"tuned": tuned(train, splits, diagnoses), "tfidf": words.predict_proba(test["text"])}
+    found = {"tuned": tuned(train, splits, diagnoses, steps=steps), "tfidf": words.predict_proba(test["text"])}
     if set(test["source"]) == {"hpo"}:
         found["ceiling"] = ceiling(splits, diagnoses)
     gold, groups = np.searchsorted(diagnoses, test["diagnosis"]), independent_groups(test)
@@ -106,9 +108,14 @@ def learnt(params: Train, train: pd.DataFrame, validation: pd.DataFrame, diagnos
     return learner
 
 
-def tuned(train: pd.DataFrame, splits: Splits, diagnoses: list[str]) -> np.ndarray:
+def tuned(train: pd.DataFrame, splits: Splits, diagnoses: list[str], *, steps: int | None) -> np.ndarray:
     """Return the probabilities, (test records, diagnoses), of the model that stages/train.py would fit."""
-    learner = learnt(read_params(Train, ["seed", "compute", "model", "train"]), train, splits["validation"], diagnoses)
+    params = read_params(Train, ["seed", "compute", "model", "train"])
+    if steps:
+        epochs = math.ceil(steps * params.train.batch_size / len(train))
+        settings = params.train.model_copy(update={"steps": steps, "epochs": epochs, "patience": epochs})
+        params = params.model_copy(update={"train": settings})
+    learner = learnt(params, train, splits["validation"], diagnoses)
     scores = learner.scores(learner.encode(splits["test"]["text"].tolist()))
     probabilities: np.ndarray = softmax(scores.astype("float64"), axis=1)
     return probabilities
@@ -162,6 +169,7 @@ def main() -> None:
     chosen.add_argument("--folds", type=int, nargs="+", help="folds to test on, from 1")
     parser.add_argument("--held-out", type=int, default=7, help="patients of each diagnosis that choose the epoch")
     parser.add_argument("--tested", type=int, default=35, help="patients of each diagnosis that are tested")
+    parser.add_argument("--steps", type=int, help="optimizer steps of a training, in place of params.yaml's epochs")
     given = parser.parse_args()
     print("| training | test cases | tuned % | TF-IDF % | ceiling % | gain | share of the ceiling % | seconds |")
     print("| --- " * 8 + "|", flush=True)
@@ -169,7 +177,7 @@ def main() -> None:
     found = simulated(given.cases, held_out=given.held_out, tested=given.tested) if given.cases else folded(given.folds)
     for name, splits in found:
         started = time.monotonic()
-        parts.append(measure(splits))
+        parts.append(measure(splits, steps=given.steps))
         print(row(name, parts[-1], time.monotonic() - started), flush=True)
     if given.folds:
         print(row("all folds", together(parts), 0))

@@ -86,7 +86,7 @@ def test_the_benchmark_of_quality_compares_models_on_the_same_records(
     params["model"] |= {"layers": 2, "max_length": 64}
     params["train"] |= {"epochs": 1}
     (trainable / "params.yaml").write_text(yaml.safe_dump(params))
-    monkeypatch.setattr("sys.argv", ["quality", "--folds", "1", "2"])
+    monkeypatch.setattr("sys.argv", ["quality", "--folds", "1", "2", "--steps", "5"])
     benchmark.main()
     rows = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[0] for line in rows[2:]] == ["| fold 1", "| fold 2", "| all folds"]
