@@ -133,7 +133,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="data", prefix=".partial-benchmark-") as folder:
         found = list(measure(options.rows, Path(folder)))
     if options.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(found))
         return
     print(f"| {' | '.join(found[0])} |\n|{' --- |' * len(found[0])}")
     for row in found:

@@ -72,7 +72,7 @@ def compare(generator: Generator, texts: list[str], *, repeats: int) -> dict[str
 
 
 def main() -> None:
-    """Print a table of seconds per note or, with `--json`, what it holds."""
+    """Print a table of seconds per note and, with `--json`, what it holds as the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--notes", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=1)
@@ -81,13 +81,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows = measure(options.labels, notes=options.notes, repeats=options.repeats, precision=options.precision)
-    if options.json:
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"precision": options.precision, "memory_mib": memory, "rows": rows}, indent=2))
-        return
     print(f"| {' | '.join(name.replace('_', ' ') for name in rows[0])} |\n|{' --- |' * len(rows[0])}")
     for row in rows:
         print(f"| {' | '.join(f'{value:.3g}' for value in row.values())} |")
+    if options.json:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"precision": options.precision, "memory_mib": memory, "rows": rows}))
 
 
 if __name__ == "__main__":

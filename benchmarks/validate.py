@@ -171,7 +171,7 @@ def main() -> None:
                 }
             )
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(found))
         return
     print("| " + " | ".join(name.replace("_", " ") for name in found[0]) + " |\n|" + " --- |" * len(found[0]))
     for row in found:
