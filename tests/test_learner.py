@@ -31,7 +31,7 @@ TEXTS = [f"{sign} for {days} days" for days in range(2, 6) for sign in ("fever",
 TARGETS = [0, 1, 2] * 4
 DEFAULTS = yaml.safe_load((ROOT / "params.yaml").read_text())
 LORA = DEFAULTS["train"]["lora"] | {"rank": 2, "alpha": 4, "dropout": 0.0}
-CHANGES = {"epochs": 3, "patience": 3, "batch_size": 5, "lora": LORA}
+CHANGES = {"epochs": 3, "patience": 3, "batch_size": 5, "token_dropout": 0.0, "lora": LORA}
 ALONE = Workers(rank=0, count=1)
 
 
