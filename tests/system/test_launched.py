@@ -26,11 +26,8 @@ def trainable(workspace: Path, tiny_model: Path, objective: str) -> Path:
     lay_out(workspace, tiny_model)
     path = workspace / "params.yaml"
     params = yaml.safe_load(path.read_text())
-    params["train"] |= {
-        "objective": objective,
-        "batch_size": 3,
-        "token_dropout": 0.0,
-    }  # of 8 records: the last step has 2, a worker each
+    batches = {"batch_size": 3}  # of 8 records: the last step has 2, a worker each
+    params["train"] |= {"objective": objective, "token_dropout": 0.0, **batches}
     params["compute"] |= {"device": "cpu"}
     path.write_text(yaml.safe_dump(params))
     return workspace
