@@ -59,7 +59,7 @@ def exposures(params: Params, *, canaries: int, candidates: int, records: int) -
     notes = [NOTE.format(code=code) for code in codes]
     planted, others = notes[:-candidates], notes[-candidates:]
     gold, copies = drawn.integers(len(diagnoses), size=len(planted)), np.repeat(COPIES, canaries)
-    secrets = pd.DataFrame({"text": planted, "diagnosis": [diagnoses[number] for number in gold]})
+    secrets = pd.DataFrame({"text": planted, "diagnosis": [diagnoses[number] for number in gold], "phenotypes": None})
     mixed = pd.concat([sample(train, records), secrets.loc[np.repeat(secrets.index, copies)]], ignore_index=True)
     learner = learnt(params, mixed, validation, diagnoses)
     own = log_probabilities(learner, planted)[np.arange(len(gold)), gold]

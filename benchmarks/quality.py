@@ -103,7 +103,7 @@ def learnt(params: Train, train: pd.DataFrame, validation: pd.DataFrame, diagnos
     specification = Specification(objective=params.train.objective, diagnoses=diagnoses, model=params.model)
     learner = make_learner(specification, BASE, lora=params.train.lora, compute=params.compute, device=device)
     parts = {"train": train, "validation": validation}
-    notes = {name: read_notes(learner, records, diagnoses) for name, records in parts.items()}
+    notes = read_notes(learner, parts, diagnoses, ontology=ONTOLOGY, settings=params.train)
     fit(learner, notes, params.train, seed=params.seed, workers=Workers(rank=0, count=1))
     return learner
 

@@ -101,12 +101,12 @@ def split(
 
     `splits` gets the proof that splits share nothing, `split_counts` the cases of each diagnosis in each split.
     """
-    scrubbed_records = read_records(scrubbed)
+    scrubbed_records, known = read_records(scrubbed), accepted_for(scrubbed, accepted)
     records = with_near_duplicates(scrubbed_records, params.split.near_duplicates)
     component = independent_groups(records)
     check_components(records, component, largest=params.split.max_component)
     keys = deciding_keys(scrubbed_records)
-    assigned, lent, _ = assign(records, keys, params.split, seed=params.seed, accepted=accepted_for(scrubbed, accepted))
+    assigned, lent, _ = assign(records, keys, params.split, seed=params.seed, accepted=known)
     if (excluded := (assigned == EXCLUDED).mean()) > params.split.max_excluded:
         raise StageError(
             f"split: {excluded:.1%} of the records would be excluded because they join splits, more than "

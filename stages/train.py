@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +13,7 @@ from pydantic import Field, model_validator
 from stages.lib.adapter import Learner, Specification, make_learner, save_adapter
 from stages.lib.checkpoint import open_checkpoint
 from stages.lib.curves import shown
+from stages.lib.findings import common_findings
 from stages.lib.learner import TrainParams, best_epoch, fit
 from stages.lib.lineage import write_provenance
 from stages.lib.memory import TRAINING, explained
@@ -21,6 +24,8 @@ from stages.lib.stage import In, Out, Strict, run
 from stages.lib.workers import start_workers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 
@@ -43,11 +48,14 @@ class Params(Strict):
         return self
 
 
-def train(params: Params, augmented: In, validation: In, base: In, adapter: Out, training: Out, losses: Out) -> None:
+def train(
+    params: Params, augmented: In, validation: In, base: In, ontology: In, adapter: Out, training: Out, losses: Out
+) -> None:
     """Fine-tune the base model for the objective on the training split; keep the best epoch on validation."""
     import pandas as pd
     import torch
 
+    inputs = {"augmented": augmented, "validation": validation, "base": base, "ontology": ontology}
     device = start(params.compute)
     workers = start_workers(device)
     torch.manual_seed(params.seed)
@@ -63,8 +71,8 @@ def train(params: Params, augmented: In, validation: In, base: In, adapter: Out,
         gradient_checkpointing=params.train.gradient_checkpointing,
     )
     workers.prepare(learner.network)
-    notes = {name: read_notes(learner, records, diagnoses) for name, records in splits.items()}
-    checkpoint = open_checkpoint(params, [augmented, validation, base], stage="train", device=device)
+    notes = read_notes(learner, splits, diagnoses, ontology=ontology, settings=params.train)
+    checkpoint = open_checkpoint(params, [*inputs.values()], stage="train", device=device)
     workers.require_same(checkpoint.folder.name)
     with explained(TRAINING), shown() if workers.first else nullcontext() as curves:
         history = fit(
@@ -72,7 +80,7 @@ def train(params: Params, augmented: In, validation: In, base: In, adapter: Out,
         )
 
     save_adapter(learner, specification, adapter)
-    write_provenance(adapter, inputs={"augmented": augmented, "validation": validation, "base": base}, params=params)
+    write_provenance(adapter, inputs=inputs, params=params)
     pd.DataFrame(history).round(5).to_csv(losses, index=False)
     cut = sum(longer(splits["train"]["text"].tolist(), learner.tokenizer, max_length=params.model.max_length))
     found = summary(learner, notes["train"], history, params.train, cut=cut)
@@ -81,9 +89,25 @@ def train(params: Params, augmented: In, validation: In, base: In, adapter: Out,
         checkpoint.remove()
 
 
-def read_notes(learner: Learner, records: pd.DataFrame, diagnoses: list[str]) -> Notes:
-    """Return the records' notes as the learner reads them, with their diagnoses' places in `diagnoses`."""
-    return Notes(learner.encode(records["text"].tolist()), [diagnoses.index(name) for name in records["diagnosis"]])
+def read_notes(
+    learner: Learner,
+    splits: Mapping[str, pd.DataFrame],
+    diagnoses: list[str],
+    *,
+    ontology: Path,
+    settings: TrainParams,
+) -> dict[str, Notes]:
+    """Return the notes of both splits as the learner reads them, with their diagnoses' places in `diagnoses`.
+
+    Those of `train` come with their findings, where the settings give them weight.
+    """
+    notes = {
+        name: Notes(learner.encode(records["text"].tolist()), [*map(diagnoses.index, records["diagnosis"])])
+        for name, records in splits.items()
+    }
+    if settings.findings_weight:
+        notes["train"] = replace(notes["train"], findings=common_findings(splits["train"], ontology))
+    return notes
 
 
 def summary(

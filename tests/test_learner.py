@@ -29,6 +29,7 @@ from stages.lib.workers import Workers
 COMPUTE = Compute(device="cpu", precision="float32", threads=1, batch_size=4)
 TEXTS = [f"{sign} for {days} days" for days in range(2, 6) for sign in ("fever", "a cough that stays", "rash")]
 TARGETS = [0, 1, 2] * 4
+FINDINGS = [[target - 1, 2] if target else [] for target in TARGETS]
 DEFAULTS = yaml.safe_load((ROOT / "params.yaml").read_text())
 LORA = DEFAULTS["train"]["lora"] | {"rank": 2, "alpha": 4, "dropout": 0.0}
 CHANGES = {"epochs": 3, "patience": 3, "batch_size": 5, "token_dropout": 0.0, "lora": LORA}
@@ -54,7 +55,7 @@ def fresh(base: Path, chosen: TrainParams) -> tuple[Learner, Notes]:
         device=start(COMPUTE),
         gradient_checkpointing=chosen.gradient_checkpointing,
     )
-    return learner, Notes(learner.encode(TEXTS), TARGETS)
+    return learner, Notes(learner.encode(TEXTS), TARGETS, FINDINGS)
 
 
 def trained(learner: Learner) -> list[Any]:
@@ -111,7 +112,10 @@ class Together:
 def test_two_workers_find_what_one_finds(tiny_model: Path) -> None:
     chosen = settings(batch_size=3, accumulation=2)
     learner, notes = fresh(tiny_model, chosen)
-    sets = {"train": Notes(notes.tokens[:-2], notes.targets[:-2]), "validation": Notes(notes.tokens[:7], TARGETS[:7])}
+    sets = {
+        "train": Notes(notes.tokens[:-2], TARGETS[:-2], FINDINGS[:-2]),
+        "validation": Notes(notes.tokens[:7], TARGETS[:7]),
+    }
     history = fit(learner, sets, chosen, seed=1, workers=ALONE)
     several, barrier, held = [fresh(tiny_model, chosen)[0] for _ in range(2)], threading.Barrier(2), [None, None]
     found: list[Any] = [None, None]
@@ -145,6 +149,23 @@ def test_tokens_are_left_out_in_training_alone(tiny_model: Path) -> None:
         assert (thinned.scores(notes.tokens) == learner.scores(notes.tokens)).all()
     assert [len(losses) for losses in found[:2]] == [1, 5]
     assert all(math.isfinite(loss) for loss in found[2])
+
+
+def test_findings_are_learnt_beside_the_diagnosis_and_their_head_is_thrown_away(tiny_model: Path) -> None:
+    import torch
+
+    learner, notes = fresh(tiny_model, settings())
+    assert isinstance(learner, Classifier)
+    sets = {"train": notes, "validation": notes}
+    assert fit(learner, sets, settings(), seed=1, workers=ALONE)[0]["train"] == pytest.approx(math.log(3), rel=0.1)
+    assert learner.findings is None
+    prepared = replace(learner.prepare(notes, notes), findings_weight=2.0)
+    assert prepared.findings
+    affirmed = torch.tensor([[column in found for column in range(3)] for found in FINDINGS]).float()
+    share = affirmed.mean(0)
+    entropy = -(share * share.log() + (1 - share) * (1 - share).log()).sum()
+    loss = prepared.loss(notes, range(12), smoothing=0.0)
+    assert loss.total.item() == pytest.approx(loss.diagnosis.item() + 2 * 12 * entropy.item(), rel=1e-4)
 
 
 @dataclass

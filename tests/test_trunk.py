@@ -56,7 +56,7 @@ def losses_and_gradients(learner: Learner, notes: Notes, *, steps: int = 3) -> t
     losses = []
     for first in range(steps):
         optimizer.zero_grad()
-        loss, count = learner.loss(notes, [first, first + 2, first + 1], smoothing=0.05)
+        loss, _, count = learner.loss(notes, [first, first + 2, first + 1], smoothing=0.05)
         (loss / count).backward()
         optimizer.step()
         losses.append(loss.item())

@@ -55,7 +55,7 @@ def descend(learner: Learner, *, steps: int = 3) -> list[float]:
     optimizer = torch.optim.AdamW([weight for group in learner.weights() for weight in group], lr=0.01)
     learner.network.train()
     for _ in range(steps):
-        loss, count = learner.loss(notes, range(len(TEXTS)), smoothing=0.05)
+        loss, _, count = learner.loss(notes, range(len(TEXTS)), smoothing=0.05)
         (loss / count).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.lib.attention import choose_attention
 from stages.lib.model import Compute, ModelParams, autocast
-from stages.lib.notes import Notes, forward_passes, pad, tokenize
+from stages.lib.notes import Loss, Notes, forward_passes, pad, tokenize
 from stages.lib.trunk import Trunk, frozen_trunk
 
 if TYPE_CHECKING:
@@ -34,14 +34,17 @@ class Classifier:
     device: torch.device
     trunk: Trunk | None = None
     token_dropout: float = 0.0
+    findings: torch.nn.Linear | None = None
+    findings_weight: float = 0.0
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of notes."""
         return tokenize(texts, self.tokenizer, max_length=self.model.max_length, keep=self.model.keep)
 
     def weights(self) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
-        """Return what is trained, in a fixed order: the adapter's weights and the head's."""
-        return [weight for weight in self.network.parameters() if weight.requires_grad], list(self.head.parameters())
+        """Return what is trained, in a fixed order: the adapter's weights and those of the heads."""
+        heads = [*self.head.parameters(), *(self.findings.parameters() if self.findings else ())]
+        return [weight for weight in self.network.parameters() if weight.requires_grad], heads
 
     def prepare(self, train: Notes, validation: Notes) -> Classifier:
         """Return the same learner, made fast for these notes: see `choose_attention`, `frozen_trunk`, `standardise`."""
@@ -49,7 +52,7 @@ class Classifier:
         choose_attention(self.network, longest=max(map(len, tokens)), compute=self.compute, device=self.device)
         pad_id = self.tokenizer.pad_token_id
         found = frozen_trunk(self.network, tokens, pad_id=pad_id, compute=self.compute, device=self.device)
-        learner = replace(self, trunk=found)
+        learner = replace(self, trunk=found, findings=_findings_head(train, self.head[1], self.device))
         learner.standardise(train)
         return learner
 
@@ -67,14 +70,23 @@ class Classifier:
         statistics["running_mean"].copy_(states.mean(0))
         statistics["running_var"].copy_(states.var(0, unbiased=False))
 
-    def loss(self, notes: Notes, rows: Sequence[int], *, smoothing: float) -> tuple[torch.Tensor, int]:
-        """Return the sum of the rows' cross entropies, and by how many a step divides it."""
+    def loss(self, notes: Notes, rows: Sequence[int], *, smoothing: float) -> Loss:
+        """Return the sum of the rows' cross entropies and, where findings are learnt, theirs by their weight."""
         import torch
 
-        logits = self._logits([self._thinned(notes.tokens[row]) for row in rows])
+        states = self.head[0](self._states([self._thinned(notes.tokens[row]) for row in rows]))
         target = torch.tensor([notes.targets[row] for row in rows], device=self.device)
-        total = torch.nn.functional.cross_entropy(logits, target, label_smoothing=smoothing, reduction="sum")
-        return total, len(rows)
+        own = torch.nn.functional.cross_entropy(
+            self.head[1](states), target, label_smoothing=smoothing, reduction="sum"
+        )
+        if self.findings is None:
+            return Loss(own, own, len(rows))
+        logits = self.findings(states)
+        affirmed = torch.zeros_like(logits)
+        for place, row in enumerate(rows):
+            affirmed[place, notes.findings[row]] = 1
+        other = torch.nn.functional.binary_cross_entropy_with_logits(logits, affirmed, reduction="sum")
+        return Loss(own + self.findings_weight * other, own, len(rows))
 
     def _thinned(self, tokens: list[int]) -> list[int]:
         """Return a note without a random share of its tokens, but never without all (Iyyer et al. 2015)."""
@@ -107,6 +119,19 @@ def make_head(width: int, diagnoses: int, device: torch.device) -> torch.nn.Sequ
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
     return nn.Sequential(nn.BatchNorm1d(width, affine=False), linear).eval().to(device)
+
+
+def _findings_head(notes: Notes, beside: Any, device: torch.device) -> torch.nn.Linear | None:
+    """Return a head for the same states that gives every finding its share of the notes; null where they have none."""
+    import torch
+
+    if not notes.findings:
+        return None
+    counts = torch.bincount(torch.tensor([number for found in notes.findings for number in found]))
+    head = torch.nn.Linear(beside.in_features, len(counts))
+    torch.nn.init.zeros_(head.weight)
+    head.bias.data.copy_((counts / len(notes.findings)).logit())
+    return head.to(device)
 
 
 def pooled(trunk: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stages.lib.attention import choose_attention
 from stages.lib.model import Compute, ModelParams, autocast, longest_input
-from stages.lib.notes import Notes, forward_passes
+from stages.lib.notes import Loss, Notes, forward_passes
 from stages.lib.prompts import encode_labels, encode_prompts
 from stages.lib.scoring import answer_logits, is_exact, label_tree, separate_scores, tree_scores
 from stages.lib.stage import StageError, log
@@ -59,8 +59,8 @@ class Generator:
         found = frozen_trunk(self.network, tokens, pad_id=pad_id, compute=self.compute, device=self.device)
         return replace(self, trunk=found)
 
-    def loss(self, notes: Notes, rows: Sequence[int], *, smoothing: float) -> tuple[torch.Tensor, int]:
-        """Return the sum of the cross entropies of the answers' tokens, and by how many a step divides it."""
+    def loss(self, notes: Notes, rows: Sequence[int], *, smoothing: float) -> Loss:
+        """Return the sum of the cross entropies of the answers' tokens."""
         import torch
 
         prompts, answers = [notes.tokens[row] for row in rows], [self.labels[notes.targets[row]] for row in rows]
@@ -70,7 +70,7 @@ class Generator:
                 self.network, prompts, answers, pad_id=self.tokenizer.pad_token_id, device=self.device
             )
         total = torch.nn.functional.cross_entropy(logits, tokens, label_smoothing=smoothing, reduction="sum")
-        return total, len(tokens)
+        return Loss(total, total, len(tokens))
 
     def _read(self, notes: Notes, rows: Sequence[int]) -> list[list[int]]:
         """Return what the network reads of rows in training: prompts, and answers but for the tokens that end them."""

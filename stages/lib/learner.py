@@ -59,6 +59,10 @@ class TrainParams(Strict):
 
     States of frozen layers are then computed anew at each step.
     """
+    findings_weight: float = Field(ge=0, le=100)
+    """Weight of a second loss of `classify`: a note's findings (phenotypes, and what HPO has above them), learnt beside
+    its diagnosis by a head that is then thrown away (multi-task learning, Caruana 1997). 0: none.
+    """
     label_smoothing: float = Field(ge=0, lt=1)
     """Probability mass taken from the gold diagnosis, or token, and spread over all (Szegedy et al. 2016)."""
     gradient_checkpointing: bool
@@ -84,7 +88,7 @@ def fit(
     """
     learner = learner.prepare(notes["train"], notes["validation"])
     if isinstance(learner, Classifier):
-        learner = replace(learner, token_dropout=settings.token_dropout)
+        learner = replace(learner, token_dropout=settings.token_dropout, findings_weight=settings.findings_weight)
     train, whole = notes["train"], settings.epochs * math.ceil(len(notes["train"].tokens) / settings.batch_size)
     steps = min(whole, settings.steps or whole)
     step = make_step(learner, settings, steps=steps, workers=workers)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from stages.lib.placeholders import PLACEHOLDER, outside_placeholders
 from stages.lib.stage import log, progress
@@ -21,10 +21,22 @@ SIDES: dict[str, Literal["left", "right"]] = {"start": "right", "end": "left"}  
 
 @dataclass(frozen=True)
 class Notes:
-    """Token ids of notes, or of prompts with a note in each, and the index of each one's diagnosis."""
+    """Token ids of notes, or of prompts with a note in each, and the index of each one's diagnosis.
+
+    `findings` are those of each note, see `common_findings`; empty where they are not learnt.
+    """
 
     tokens: list[list[int]]
     targets: list[int]
+    findings: list[list[int]] = field(default_factory=list)
+
+
+class Loss(NamedTuple):
+    """What a step descends, the part of it that is the diagnosis's, in nats, and by how many it divides both."""
+
+    total: torch.Tensor
+    diagnosis: torch.Tensor
+    divisor: int
 
 
 def in_small_letters(text: str) -> str:

@@ -33,7 +33,7 @@ class Step:
         return [weight for group in self.learner.weights() for weight in group]
 
     def __call__(self, notes: Notes, rows: Sequence[int]) -> float:
-        """Take a step, and return the sum of the rows' losses in nats, on all workers.
+        """Take a step, and return the sum of the rows' losses of the diagnosis in nats, on all workers.
 
         Gradients are of the mean over all that the loss is summed over, so that neither workers nor accumulation
         change more than rounding. Where loss or gradient is not finite no step is taken, and nan returned.
@@ -44,9 +44,9 @@ class Step:
         size = math.ceil(len(rows) / self.settings.accumulation)
         for part in (rows[first : first + size] for first in range(0, len(rows), size)):
             own = self.workers.share(part)  # without rows one is computed for nothing: a sharded model needs everyone
-            loss, count = self.learner.loss(notes, own or part[:1], smoothing=self.settings.label_smoothing)
-            (loss * bool(own)).backward()  # type: ignore[no-untyped-call]
-            sums += torch.stack([loss.detach(), loss.new_tensor(count)]) * bool(own)
+            loss = self.learner.loss(notes, own or part[:1], smoothing=self.settings.label_smoothing)
+            (loss.total * bool(own)).backward()  # type: ignore[no-untyped-call]
+            sums += torch.stack([loss.diagnosis.detach(), loss.diagnosis.new_tensor(loss.divisor)]) * bool(own)
         gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights]
         self.workers.sum([sums, *gradients])
         total, count = sums.tolist()
