@@ -99,13 +99,13 @@ def read_notes(
 ) -> dict[str, Notes]:
     """Return the notes of both splits as the learner reads them, with their diagnoses' places in `diagnoses`.
 
-    Those of `train` come with their findings, where the settings give them weight.
+    Those of `train` come with their findings, where these are to be learnt.
     """
     notes = {
         name: Notes(learner.encode(records["text"].tolist()), [*map(diagnoses.index, records["diagnosis"])])
         for name, records in splits.items()
     }
-    if settings.findings_weight:
+    if settings.objective == "classify" and settings.findings_weight:
         notes["train"] = replace(notes["train"], findings=common_findings(splits["train"], ontology))
     return notes
 
@@ -128,6 +128,7 @@ def summary(
         "trained_parameters": sum(weight.numel() for group in learner.weights() for weight in group),
         "tokens_per_epoch": sum(map(len, notes.tokens)),
         "notes_cut": cut,
+        "findings": len({number for found in notes.findings for number in found}),
     }
 
 

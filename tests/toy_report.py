@@ -78,7 +78,13 @@ DOCUMENTS: dict[str, Any] = {
         "shared_near_duplicates": 0,
         "excluded": 1,
     },
-    "training": {"best_epoch": 2, "trained_parameters": 995360, "tokens_per_epoch": 4000, "notes_cut": 0},
+    "training": {
+        "best_epoch": 2,
+        "trained_parameters": 995360,
+        "tokens_per_epoch": 4000,
+        "notes_cut": 0,
+        "findings": 40,
+    },
 }
 PROVENANCE = {
     "base_model": {"hub": "HuggingFaceTB/SmolLM2-135M-Instruct", "revision": "c" * 40, "licence": "Apache-2.0"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from stages.lib.report.page import (
@@ -135,23 +136,12 @@ def by_diagnosis(results: Results) -> list[Table]:
 
 def performance(results: Results) -> list[Section]:
     """Return the sections on models, their comparison and the single diagnoses."""
-    ceiling = "ceiling" in results.models()
-    above = results.evaluation.get("models_above_ceiling", 0)
-    known = (
-        "The ceiling is what one who knows how the patients were simulated would reach from what is in the note."
-        + (f" **{above} models are above it: the splits leak.**" if above else "")
-        if ceiling
-        else ""
-    )
     kept = f"The weights of epoch {results.training['best_epoch']} are kept."
     return [
         section(
             "Models",
             headline(results.intervals),
-            paragraph(
-                "Brackets hold intervals of a bootstrap over independent groups of patients. All is measured on the "
-                f"test split, after calibration. {known}".rstrip()
-            ),
+            paragraph(" ".join(_reading(results))),
             comparisons(results),
             paragraph(
                 "Both models are measured on the same cases, and the same groups are drawn for both. A lower log loss "
@@ -167,6 +157,18 @@ def performance(results: Results) -> list[Section]:
         ),
         section("By diagnosis", *by_diagnosis(results)),
     ]
+
+
+def _reading(results: Results) -> Iterator[str]:
+    """Yield the sentences that the table of models needs."""
+    yield "Brackets hold intervals of a bootstrap over independent groups of patients."
+    yield "All is measured on the test split, after calibration."
+    if "ceiling" in results.models():
+        yield "The ceiling is what one who knows how the patients were simulated would reach from what is in the note."
+        if above := results.evaluation.get("models_above_ceiling", 0):
+            yield f"**{above} models are above it: the splits leak.**"
+    if findings := results.training["findings"]:
+        yield f"The tuned LLM also learnt which of {findings:,} findings training notes affirm; the baselines did not."
 
 
 def _of_roc(results: Results) -> str:
