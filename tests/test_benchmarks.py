@@ -97,6 +97,7 @@ def test_the_benchmark_of_memorisation_measures_what_was_planted(
     objective: str, trainable: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     benchmark = importlib.import_module("benchmarks.memorisation")
+    write_ontology(trainable / "data/ontology")
     save_tuned(trainable / "models", objective)
     records = good_records(12).assign(diagnosis=DIAGNOSES * 3)
     for split in ("train", "validation", "calibration", "test"):
