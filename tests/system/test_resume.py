@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from interruption import alive, partials, wait_until
 from toy_pipeline import dvc, environment
+from toy_sources import write_ontology
 
 from stages.lib.records import write_records
 
@@ -35,11 +37,13 @@ def trainable(workspace: Path, tiny_model: Path) -> Path:
     for split in ("augmented", "validation"):
         rows = [
             {"record_id": f"{split}-{diagnosis}-{index}", "patient_id": f"{split}-{diagnosis}-{index}", "groups": [],
-             "text": f"Case {index}: {sign}.", "diagnosis": diagnosis, "source": "files"}
+             "text": f"Case {index}: {sign}.", "diagnosis": diagnosis, "source": "files",
+             "phenotypes": [f"HP:{1 + index % 3}"]}
             for diagnosis, sign in SIGNS.items() for index in range(10)
         ]  # fmt: skip
         write_records(pd.DataFrame(rows), workspace / f"data/{split}.parquet")
     shutil.copytree(tiny_model, workspace / "models/base")
+    write_ontology(workspace / "data/ontology")
     return workspace
 
 
@@ -69,6 +73,7 @@ def test_training_that_was_killed_resumes_and_ends_in_the_same_bytes(trainable: 
     cache = tmp_path / "cache"
     studio = {"DVC_STUDIO_TOKEN": "token", "DVC_STUDIO_URL": "https://studio.example.org"}  # no reason to post anything
     dvc(trainable, *REPRO, XDG_CACHE_HOME=str(tmp_path / "other"), **studio)
+    assert json.loads((trainable / "metrics/training.json").read_text())["findings"] == 3
     kill(disturbed, cache, renewals=12)
     said = dvc(disturbed, *REPRO, XDG_CACHE_HOME=str(cache)).stderr
     assert 0 < int(re.findall(r"resuming at step (\d+) of 150 ", said)[0]) < 150, said
