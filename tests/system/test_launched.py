@@ -13,6 +13,9 @@ import yaml
 from interruption import alive, interrupt, partials
 from test_generate_pipeline import lay_out
 from toy_pipeline import dvc, errors, initialise, make_toy, replace, run_stage
+from toy_sources import write_ontology
+
+from stages.lib.records import read_records, write_records
 
 pytestmark = pytest.mark.full
 
@@ -21,15 +24,20 @@ LAUNCHERS = {"data parallel": f"{ACCELERATE} --multi_gpu", "fully sharded": f"{A
 
 
 def trainable(workspace: Path, tiny_model: Path, objective: str) -> Path:
-    """Return a workspace that holds all that `train` reads, on few records."""
+    """Return a workspace that holds all that `train` reads, on few records, some of whom have a finding in common."""
     workspace.mkdir()
     lay_out(workspace, tiny_model)
     path = workspace / "params.yaml"
     params = yaml.safe_load(path.read_text())
-    batches = {"batch_size": 3}  # of 8 records: the last step has 2, a worker each
+    batches = {"batch_size": 7}  # of 16 records: the last step has 2, a worker each
     params["train"] |= {"objective": objective, "token_dropout": 0.0, **batches}
     params["compute"] |= {"device": "cpu"}
     path.write_text(yaml.safe_dump(params))
+    write_ontology(workspace / "data/ontology")
+    records = pd.concat([read_records(workspace / "data/augmented.parquet")] * 2, ignore_index=True)
+    records["record_id"] = [f"r{row}" for row in records.index]
+    records["phenotypes"] = [[] if row % 3 else ["HP:1"] for row in records.index]
+    write_records(records, workspace / "data/augmented.parquet")
     return workspace
 
 
@@ -51,6 +59,7 @@ def test_two_processes_train_what_one_trains(objective: str, tmp_path: Path, tin
     done = run_stage(alone, "train", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
     expected = json.loads((alone / "metrics/training.json").read_text())
+    assert expected["findings"] == (2 if objective == "classify" else 0)  # a term, and the one above it
     for name, launcher in LAUNCHERS.items():
         together = trainable(tmp_path / name, tiny_model, objective)
         settings = {"DIFFERENTIAL_LAUNCHER": launcher, "XDG_CACHE_HOME": str(tmp_path / "cache")}
