@@ -10,10 +10,10 @@ import pytest
 import yaml
 from conftest import ROOT, TINY, merge
 from toy_pipeline import run_stage
+from toy_records import SIGNS, telling_records
 
 from stages.lib.records import write_records
 
-SIGNS = {"Fabry disease": "burning pain in both hands", "Marfan syndrome": "tall, with a dilated aorta"}
 OUTPUTS = ["metrics/training.json", "metrics/losses.csv", "data/tuned_predictions.parquet",
            "data/baseline_predictions.parquet"]  # fmt: skip
 
@@ -28,12 +28,8 @@ def lay_out(workspace: Path, tiny_model: Path) -> None:
     params = merge(merge(yaml.safe_load((ROOT / "params.yaml").read_text()), TINY), changes)
     (workspace / "params.yaml").write_text(yaml.safe_dump(params))
     for split in ("train", "augmented", "validation", "calibration", "test"):
-        rows = [
-            {"record_id": f"{split}-{diagnosis}-{index}", "patient_id": f"{split}-{diagnosis}-{index}", "groups": [],
-             "text": f"Case {index}: {sign}.", "diagnosis": diagnosis, "source": "files"}
-            for diagnosis, sign in SIGNS.items() for index in range(4)
-        ]  # fmt: skip
-        write_records(pd.DataFrame(rows), workspace / f"data/{split}.parquet")
+        records = telling_records(split, 4).drop(columns="phenotypes")  # for which `baselines` would need an ontology
+        write_records(records, workspace / f"data/{split}.parquet")
 
 
 @pytest.fixture(scope="module")

@@ -27,11 +27,31 @@ BOUNDS = {
     "max_label_drift": 0.05,
     "max_length_drift": 0.05,
 }
+SIGNS = {"Fabry disease": "burning pain in both hands", "Marfan syndrome": "tall, with a dilated aorta"}
 DIAGNOSES = ["Fabry disease", "Marfan syndrome", "Kidney failure"]
 ONTOLOGY = {
     "hp.obo": 'name: Failure to thrive\ndef: "kidney disease, syndrome"\n',
     "phenotype.hpoa": "ORPHA:324\tAngiokeratoma corporis diffusum\t\n",
 }
+
+
+def telling_records(split: str, each: int) -> pd.DataFrame:
+    """Return so many records of each of two diagnoses, whose texts tell them apart, each with one of three findings."""
+    return pd.DataFrame(
+        [
+            {
+                "record_id": f"{split}-{diagnosis}-{index}",
+                "patient_id": f"{split}-{diagnosis}-{index}",
+                "groups": [],
+                "text": f"Case {index}: {sign}.",
+                "diagnosis": diagnosis,
+                "source": "files",
+                "phenotypes": [f"HP:{1 + index % 3}"],
+            }
+            for diagnosis, sign in SIGNS.items()
+            for index in range(each)
+        ]
+    )
 
 
 def good_records(count: int = 60) -> pd.DataFrame:

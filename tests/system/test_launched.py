@@ -13,9 +13,10 @@ import yaml
 from interruption import alive, interrupt, partials
 from test_generate_pipeline import lay_out
 from toy_pipeline import dvc, errors, initialise, make_toy, replace, run_stage
+from toy_records import telling_records
 from toy_sources import write_ontology
 
-from stages.lib.records import read_records, write_records
+from stages.lib.records import write_records
 
 pytestmark = pytest.mark.full
 
@@ -24,7 +25,7 @@ LAUNCHERS = {"data parallel": f"{ACCELERATE} --multi_gpu", "fully sharded": f"{A
 
 
 def trainable(workspace: Path, tiny_model: Path, objective: str) -> Path:
-    """Return a workspace that holds all that `train` reads, on few records, some of whom have a finding in common."""
+    """Return a workspace that holds all that `train` reads, on few records with findings."""
     workspace.mkdir()
     lay_out(workspace, tiny_model)
     path = workspace / "params.yaml"
@@ -34,10 +35,7 @@ def trainable(workspace: Path, tiny_model: Path, objective: str) -> Path:
     params["compute"] |= {"device": "cpu"}
     path.write_text(yaml.safe_dump(params))
     write_ontology(workspace / "data/ontology")
-    records = pd.concat([read_records(workspace / "data/augmented.parquet")] * 2, ignore_index=True)
-    records["record_id"] = [f"r{row}" for row in records.index]
-    records["phenotypes"] = [[] if row % 3 else ["HP:1"] for row in records.index]
-    write_records(records, workspace / "data/augmented.parquet")
+    write_records(telling_records("augmented", 8), workspace / "data/augmented.parquet")
     return workspace
 
 
@@ -59,7 +57,7 @@ def test_two_processes_train_what_one_trains(objective: str, tmp_path: Path, tin
     done = run_stage(alone, "train", XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
     expected = json.loads((alone / "metrics/training.json").read_text())
-    assert expected["findings"] == (2 if objective == "classify" else 0)  # a term, and the one above it
+    assert expected["findings"] == (2 if objective == "classify" else 0)  # of three, one is too rare
     for name, launcher in LAUNCHERS.items():
         together = trainable(tmp_path / name, tiny_model, objective)
         settings = {"DIFFERENTIAL_LAUNCHER": launcher, "XDG_CACHE_HOME": str(tmp_path / "cache")}

@@ -9,19 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import psutil
 import pytest
 import yaml
 from interruption import alive, partials, wait_until
 from toy_pipeline import dvc, environment
+from toy_records import telling_records
 from toy_sources import write_ontology
 
 from stages.lib.records import write_records
 
 pytestmark = pytest.mark.full
 
-SIGNS = {"Fabry disease": "burning pain in both hands", "Marfan syndrome": "tall, with a dilated aorta"}
 REPRO = ["repro", "--single-item", "--no-run-cache", "train"]
 LONG = {"epochs": 30, "patience": 30, "batch_size": 4, "accumulation": 2, "balanced": True}
 
@@ -35,13 +34,7 @@ def trainable(workspace: Path, tiny_model: Path) -> Path:
     params["train"]["lora"]["dropout"] = 0.1
     path.write_text(yaml.safe_dump(params))
     for split in ("augmented", "validation"):
-        rows = [
-            {"record_id": f"{split}-{diagnosis}-{index}", "patient_id": f"{split}-{diagnosis}-{index}", "groups": [],
-             "text": f"Case {index}: {sign}.", "diagnosis": diagnosis, "source": "files",
-             "phenotypes": [f"HP:{1 + index % 3}"]}
-            for diagnosis, sign in SIGNS.items() for index in range(10)
-        ]  # fmt: skip
-        write_records(pd.DataFrame(rows), workspace / f"data/{split}.parquet")
+        write_records(telling_records(split, 10), workspace / f"data/{split}.parquet")
     shutil.copytree(tiny_model, workspace / "models/base")
     write_ontology(workspace / "data/ontology")
     return workspace
