@@ -131,8 +131,9 @@ def main() -> None:
         found = measure_limit(options) if options.only == "limit" else measure(options.only, options)
         print(json.dumps(found))
         return
-    names, limit = systems(options.objective), _child("limit")["flops"]
-    runs = [{name: _child(name) for name in names} for _ in range(options.repeats)]
+    names = systems(options.objective)
+    runs = [{name: _child(name) for name in ["limit", *names]} for _ in range(options.repeats)]
+    limit = max(run["limit"]["flops"] for run in runs)
     checks = {name: _child(name, "--precision=float32", f"--steps={options.check}", "--log") for name in names}
     report = {name: _row(name, runs, checks, limit) for name in names}
     reference = report.get(REFERENCE[options.objective], {}).get("tokens_per_second")
@@ -167,15 +168,8 @@ def _child(*given: str) -> dict[str, Any]:
 
 
 def _print(report: dict[str, dict[str, Any]], reference: str) -> None:
-    columns = [
-        "tokens/s",
-        f"ratio to {reference}",
-        "peak memory, MiB",
-        "share of the limit",
-        "first losses differ by",
-        "all by",
-    ]
-    print(f"| system | {' | '.join(columns)} |\n{'| --- ' * (len(columns) + 1)}|")
+    speed, losses = f"tokens/s | ratio to {reference}", "first losses differ by | all by"
+    print(f"| system | {speed} | peak memory, MiB | share of the limit | {losses} |\n{'| --- ' * 7}|")
     formats = [".0f", ".2f", ".0f", ".3f", ".1e", ".1e"]
     for name, row in report.items():
         cells = [
