@@ -180,9 +180,7 @@ def main() -> None:
     parser.add_argument("--tested", type=int, default=35, help="patients of each diagnosis that are tested")
     parser.add_argument("--steps", type=int, help="optimizer steps of a training, in place of params.yaml's epochs")
     given = parser.parse_args()
-    print(
-        "| training | test cases | tuned % | TF-IDF % | true findings % | ceiling % | gain | share % | seconds |"
-    )
+    print("| training | test cases | tuned % | TF-IDF % | true findings % | ceiling % | gain | share % | seconds |")
     print("| --- " * 9 + "|", flush=True)
     parts = []
     found = simulated(given.cases, held_out=given.held_out, tested=given.tested) if given.cases else folded(given.folds)
