@@ -5,8 +5,9 @@ diagnosis, and further ones to choose the epoch by and to test on, which are the
 stand where identifiers were written, without `scrub`. `--folds 1 2 3 4`, after `dvc repro validate`, tests on folds
 of data/scrubbed.parquet instead, and on all of them together. Both models learn from the same copies of `augment`.
 `--steps` trains for so many steps whatever the number of cases, instead of `train.epochs`. `true findings` is naive
-Bayes on the HPO terms that records affirm, where they have any: what could be learnt of so many by one who reads every
-note without fault. In brackets 95 % intervals of a bootstrap over independent groups, of the gain paired.
+Bayes on the HPO terms that records affirm, where they have any: of simulated patients, whose findings are independent,
+what one who reads every note without fault could learn. In brackets 95 % intervals of a bootstrap over independent
+groups, of the gain paired.
 """
 
 from __future__ import annotations
