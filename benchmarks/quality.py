@@ -95,10 +95,10 @@ def measure(splits: Splits, *, steps: int | None) -> dict[str, Scores]:
     c = read_params(Baselines, ["acquire.hpo.rates", "baselines", "compute", "model.prompt"]).baselines.tfidf.c
     words = tfidf(c).fit(train["text"], train["diagnosis"])
     found = {"tuned": tuned(train, splits, diagnoses, steps=steps), "tfidf": words.predict_proba(test["text"])}
-    if train["phenotypes"].notna().all():
-        perfect = make_pipeline(CountVectorizer(analyzer=list, binary=True), BernoulliNB(alpha=0.3))
-        fitted = perfect.fit(train["phenotypes"], train["diagnosis"])
-        found["findings"] = fitted.predict_proba(test["phenotypes"])
+    learnt_of, asked = ([() if ids is None else ids for ids in part["phenotypes"]] for part in (train, test))
+    if any(map(len, learnt_of)):
+        reader = make_pipeline(CountVectorizer(analyzer=list, binary=True), BernoulliNB(alpha=0.3))
+        found["findings"] = reader.fit(learnt_of, train["diagnosis"]).predict_proba(asked)
     if set(test["source"]) == {"hpo"}:
         found["ceiling"] = ceiling(splits, diagnoses)
     gold, groups = np.searchsorted(diagnoses, test["diagnosis"]), independent_groups(test)
