@@ -3,7 +3,8 @@
 Takes models/base, data/train.parquet and params.yaml. All systems train the same LoRA on the same notes, with the same
 optimizer, learning rates, schedule, precision and batch size; each run is a process of its own, the systems taken in
 turn. Label smoothing and dropout are 0, and nothing is logged or saved. Tokens are those of notes, or of prompts and
-answers, without padding. A second run of each, in float32, compares the losses.
+answers, without padding; the time in which layers compile stands in a column of its own. A second run of each, in
+float32, compares the losses.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from stages.lib.trunk import layers_of
 from stages.train import Params
 
 SYSTEMS = {
-    "Differential": differential,
+    "Differential": partial(differential, compiled=False),
+    "Differential, compiled": partial(differential, compiled=True),
     "TRL": partial(trl, ordered=False),
     "TRL, our batches": partial(trl, ordered=True),
     "Trainer, our batches": trainer,
@@ -54,7 +56,7 @@ def prepare(system: str, options: argparse.Namespace) -> Task:
     """Return the model, the notes and the order of batches; peers get weights in float32, which autocast casts."""
     params = read_params(Params, ["seed", "compute", "model", "train"])
     ours = params.compute.model_copy(update={"precision": options.precision})
-    compute = ours if system == "Differential" else ours.model_copy(update={"precision": "float32"})
+    compute = ours if system.startswith("Differential") else ours.model_copy(update={"precision": "float32"})
     lora = params.train.lora.model_copy(update={"dropout": 0.0})
     settings = params.train.model_copy(update={"label_smoothing": 0.0, "schedule": "linear", "lora": lora})
     model = params.model.model_copy(update={"layers": options.layers} if options.layers else {})
@@ -92,6 +94,7 @@ def measure(system: str, options: argparse.Namespace) -> dict[str, Any]:
         "tokens_per_second": tokens / run.seconds,
         "flops": _arithmetic(task, tokens, answers) / run.seconds,
         "memory_mib": peak / 2**20,
+        "compiling_seconds": run.compiling,
         "losses": run.losses,
     }
 
@@ -145,14 +148,15 @@ def main() -> None:
 
 
 def _row(name: str, runs: list[dict[str, Any]], checks: dict[str, Any], limit: float) -> dict[str, Any]:
-    keys = ["tokens_per_second", "memory_mib", "flops"]
-    speed, memory, flops = (statistics.median(run[name][key] for run in runs) for key in keys)
+    keys = ["tokens_per_second", "memory_mib", "compiling_seconds", "flops"]
+    speed, memory, compiling, flops = (statistics.median(run[name][key] for run in runs) for key in keys)
     pairs = list(zip(checks["Differential"]["losses"], checks[name]["losses"], strict=False))
     differences = [abs(ours - theirs) for ours, theirs in pairs]
     return {
         "tokens_per_second": speed,
         "ratio": None,
         "memory_mib": memory,
+        "compiling_seconds": compiling or None,
         "share_of_limit": flops / limit,
         "first_loss_difference": differences[0] if differences else None,
         "largest_loss_difference": max(differences, default=None),
@@ -169,8 +173,8 @@ def _child(*given: str) -> dict[str, Any]:
 
 def _print(report: dict[str, dict[str, Any]], reference: str) -> None:
     speed, losses = f"tokens/s | ratio to {reference}", "first losses differ by | all by"
-    print(f"| system | {speed} | peak memory, MiB | share of the limit | {losses} |\n{'| --- ' * 7}|")
-    formats = [".0f", ".2f", ".0f", ".3f", ".1e", ".1e"]
+    print(f"| system | {speed} | peak memory, MiB | compiling, s | share of the limit | {losses} |\n{'| --- ' * 8}|")
+    formats = [".0f", ".2f", ".0f", ".0f", ".3f", ".1e", ".1e"]
     for name, row in report.items():
         cells = [
             "-" if value is None else format(value, spec) for value, spec in zip(row.values(), formats, strict=True)

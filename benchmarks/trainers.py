@@ -10,6 +10,7 @@ import torch
 
 from stages.lib.adapter import Learner
 from stages.lib.classifier import Classifier, pooled
+from stages.lib.compilation import compile_layers
 from stages.lib.learner import TrainParams
 from stages.lib.notes import Notes
 from stages.lib.step import make_step
@@ -39,24 +40,29 @@ class Task(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Seconds of all steps, and the loss of each where it was asked for."""
+    """Seconds of all steps, the loss of each where it was asked for, and seconds of compiling before them."""
 
     seconds: float
     losses: list[float]
+    compiling: float = 0.0
 
 
-def differential(task: Task) -> Run:
-    """Train with this project's step, what makes it ready for these notes included."""
+def differential(task: Task, *, compiled: bool) -> Run:
+    """Train with this project's step, what makes it ready for these notes included, but for what compiles it."""
     size, answers = task.settings.batch_size, task.answers()
     parts = [range(first, first + size) for first in range(0, len(answers), size)]
     started = time.monotonic()
     learner = task.learner.prepare(task.notes, Notes([], []))
     step = make_step(learner, task.settings, steps=task.steps, workers=Workers(rank=0, count=1))
+    before = time.monotonic()
+    if compiled:
+        compile_layers(learner, task.notes, rows=size)
+    compiling = time.monotonic() - before
     learner.network.train()
     losses = [step(task.notes, rows) for rows in parts]
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started - compiling
     counts = [sum(len(answers[row]) for row in rows) or size for rows in parts]
-    return Run(seconds, [loss / count for loss, count in zip(losses, counts, strict=True)])
+    return Run(seconds, [loss / count for loss, count in zip(losses, counts, strict=True)], compiling)
 
 
 def trl(task: Task, *, ordered: bool) -> Run:

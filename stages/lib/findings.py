@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +26,14 @@ def common_findings(records: pd.DataFrame, ontology: Path) -> list[list[int]]:
     if not any(map(len, phenotypes)):
         return []
     terms, known = read_terms(ontology / "hp.obo"), dict[str, frozenset[str]]()
-    implied = [frozenset().union(*(_implied(term, terms, known) for term in ids)) for ids in phenotypes]
-    counts = Counter(term for found in implied for term in found)
+
+    def implied(ids: Sequence[str]) -> frozenset[str]:
+        return frozenset().union(*(_implied(term, terms, known) for term in ids))
+
+    counts = Counter(term for ids in phenotypes for term in implied(ids))
     common = sorted(term for term, count in counts.items() if LEAST <= count < MOST * len(records))
     numbers = {term: number for number, term in enumerate(common)}
-    return [sorted(numbers[term] for term in found if term in numbers) for found in implied] if common else []
+    return [sorted(numbers[term] for term in implied(ids) if term in numbers) for ids in phenotypes] if common else []
 
 
 def _implied(term: str, terms: Mapping[str, Term], known: dict[str, frozenset[str]]) -> frozenset[str]:

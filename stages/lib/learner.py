@@ -12,6 +12,7 @@ from pydantic import Field
 from stages.lib.adapter import Learner
 from stages.lib.checkpoint import Checkpoint, Position
 from stages.lib.classifier import Classifier
+from stages.lib.compilation import compile_layers
 from stages.lib.curves import Curves
 from stages.lib.lora import LoraParams
 from stages.lib.notes import Notes, bucketed, drawn_evenly
@@ -67,6 +68,11 @@ class TrainParams(Strict):
     """Probability mass taken from the gold diagnosis, or token, and spread over all (Szegedy et al. 2016)."""
     gradient_checkpointing: bool
     """Compute activations again in the backward pass instead of keeping them: less memory, more time."""
+    compile: bool
+    """Train through torch.compile: steps take less time, after some to compile, for which a C++ compiler is needed.
+
+    Only rounding changes.
+    """
     lora: LoraParams | None
     """The adapter; null trains all weights."""
 
@@ -92,6 +98,8 @@ def fit(
     train, whole = notes["train"], settings.epochs * math.ceil(len(notes["train"].tokens) / settings.batch_size)
     steps = min(whole, settings.steps or whole)
     step = make_step(learner, settings, steps=steps, workers=workers)
+    if settings.compile:
+        compile_layers(learner, train, rows=math.ceil(settings.batch_size / settings.accumulation))
     at, best = checkpoint.resume(step, steps) if checkpoint else (Position(), [])
     run = Run(step, steps, at, best, checkpoint, curves)
     for epoch, batches in _epochs(train, settings, seed=seed):
@@ -180,7 +188,8 @@ def _validate(learner: Learner, notes: Notes, workers: Workers) -> dict[str, flo
 
     own = workers.share(range(len(notes.tokens)))
     longest = math.ceil(len(notes.tokens) / workers.count)  # shares of one size: a sharded model needs every worker
-    found = learner.scores([notes.tokens[row] for row in [*own, *[0] * (longest - len(own))]])[: len(own)]
+    with torch.compiler.set_stance("force_eager"):  # as the stages that predict with it
+        found = learner.scores([notes.tokens[row] for row in [*own, *[0] * (longest - len(own))]])[: len(own)]
     scores = torch.zeros(len(notes.tokens), found.shape[1], device=learner.device)
     scores[own] = torch.from_numpy(found).to(learner.device)
     workers.sum([scores])

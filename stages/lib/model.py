@@ -97,6 +97,7 @@ def load_trunk(base: Path, *, layers: int | None, **options: Any) -> Any:
     trunk = _load(AutoModel, base, layers=layers, **options)
     if getattr(trunk, "pooler", None) is not None:  # BERT's, which mean pooling has no use for
         trunk.pooler = None
+    trunk.config.get_text_config().use_cache = False  # of keys and values, which are for text that is generated
     return trunk
 
 

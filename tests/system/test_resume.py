@@ -25,12 +25,12 @@ REPRO = ["repro", "--single-item", "--no-run-cache", "train"]
 LONG = {"epochs": 30, "patience": 30, "batch_size": 4, "accumulation": 2, "balanced": True}
 
 
-@pytest.fixture
-def trainable(workspace: Path, tiny_model: Path) -> Path:
+@pytest.fixture(params=[False, True], ids=["plain", "compiled"])
+def trainable(workspace: Path, tiny_model: Path, request: pytest.FixtureRequest) -> Path:
     """Return a workspace that holds all that `train` reads, and parameters under which it takes seconds."""
     path = workspace / "params.yaml"
     params = yaml.safe_load(path.read_text())
-    params["train"] |= LONG
+    params["train"] |= LONG | {"compile": request.param}
     params["train"]["lora"]["dropout"] = 0.1
     path.write_text(yaml.safe_dump(params))
     for split in ("augmented", "validation"):
@@ -52,7 +52,7 @@ def kill(workspace: Path, cache: Path, *, renewals: int) -> None:
     command = [sys.executable, "-m", "dvc", *REPRO]
     with (workspace.parent / "killed.log").open("w") as log:
         process = subprocess.Popen(command, cwd=workspace, env=environment(**changes), stdout=log, stderr=log)
-    wait_until(renewed, seconds=120)
+    wait_until(renewed, seconds=240)
     children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     assert children, (workspace.parent / "killed.log").read_text()
     process.kill()
