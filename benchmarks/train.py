@@ -156,7 +156,7 @@ def _row(name: str, runs: list[dict[str, Any]], checks: dict[str, Any], limit: f
         "tokens_per_second": speed,
         "ratio": None,
         "memory_mib": memory,
-        "compiling_seconds": compiling or None,
+        "compiling_seconds": round(compiling) or None,
         "share_of_limit": flops / limit,
         "first_loss_difference": differences[0] if differences else None,
         "largest_loss_difference": max(differences, default=None),
