@@ -20,6 +20,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import torch
@@ -45,11 +46,14 @@ SIZES = [512, 1024, 2048, 4096]  # of square matrices
 
 
 def systems(objective: str) -> list[str]:
-    """Return which systems have this objective and are installed."""
-    if objective == "generate" and not find_spec("trl"):
+    """Return which systems have this objective and find here what they need."""
+    with_trl, compiler = objective == "generate" and find_spec("trl"), which("g++")
+    if objective == "generate" and not with_trl:
         print("TRL: not installed, left out: pip install '.[peers]'", file=sys.stderr)
-    with_trl = objective == "generate" and find_spec("trl")
-    return [name for name in SYSTEMS if with_trl or not name.startswith("TRL")]
+    if not compiler:
+        print("Differential, compiled: no g++ here, left out", file=sys.stderr)
+    there = {"TRL": with_trl, "TRL, our batches": with_trl, "Differential, compiled": compiler}
+    return [name for name in SYSTEMS if there.get(name, True)]
 
 
 def prepare(system: str, options: argparse.Namespace) -> Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from toy_sources import write_ontology
 from stages.lib.checkpoint import Checkpoint
 from stages.lib.records import write_records
 
+with_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,6 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # put back after the test
 
 
+@with_compiler
 @pytest.mark.parametrize("objective", ["classify", pytest.param("generate", marks=pytest.mark.full)])
 def test_compiled_layers_train_what_the_others_train(tiny_model: Path, tmp_path: Path, objective: str) -> None:
     import numpy as np

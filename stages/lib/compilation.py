@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from stages.lib.stage import StageError, cache_folder, log
@@ -40,3 +41,10 @@ def compile_layers(learner: Learner, notes: Notes, *, rows: int) -> None:
     for group in learner.weights():
         for weight in group:
             weight.grad = None
+
+
+def uncompiled() -> AbstractContextManager[None]:
+    """Return the context in which layers run as they are, as in the stages that predict with them."""
+    import torch
+
+    return torch.compiler.set_stance("force_eager")  # type: ignore[no-any-return]

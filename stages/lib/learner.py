@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from pydantic import Field
 from stages.lib.adapter import Learner
 from stages.lib.checkpoint import Checkpoint, Position
 from stages.lib.classifier import Classifier
-from stages.lib.compilation import compile_layers
+from stages.lib.compilation import compile_layers, uncompiled
 from stages.lib.curves import Curves
 from stages.lib.lora import LoraParams
 from stages.lib.notes import Notes, bucketed, drawn_evenly
@@ -111,7 +112,8 @@ def fit(
         for rows in batches[at.batches :][: steps - at.steps]:
             run.take(train, rows)
         learner.network.eval()
-        run.close(_validate(learner, notes["validation"], workers))
+        with uncompiled() if settings.compile else nullcontext():
+            run.close(_validate(learner, notes["validation"], workers))
     for weight, kept in zip(step.weights, run.best, strict=True):
         weight.data.copy_(kept)
     return at.history
@@ -188,8 +190,7 @@ def _validate(learner: Learner, notes: Notes, workers: Workers) -> dict[str, flo
 
     own = workers.share(range(len(notes.tokens)))
     longest = math.ceil(len(notes.tokens) / workers.count)  # shares of one size: a sharded model needs every worker
-    with torch.compiler.set_stance("force_eager"):  # as the stages that predict with it
-        found = learner.scores([notes.tokens[row] for row in [*own, *[0] * (longest - len(own))]])[: len(own)]
+    found = learner.scores([notes.tokens[row] for row in [*own, *[0] * (longest - len(own))]])[: len(own)]
     scores = torch.zeros(len(notes.tokens), found.shape[1], device=learner.device)
     scores[own] = torch.from_numpy(found).to(learner.device)
     workers.sum([scores])

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import yaml
 from interruption import alive, partials, wait_until
+from test_compilation import with_compiler
 from toy_pipeline import dvc, environment
 from toy_records import telling_records
 from toy_sources import write_ontology
@@ -25,7 +26,7 @@ REPRO = ["repro", "--single-item", "--no-run-cache", "train"]
 LONG = {"epochs": 30, "patience": 30, "batch_size": 4, "accumulation": 2, "balanced": True}
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "compiled"])
+@pytest.fixture(params=[False, pytest.param(True, marks=with_compiler)], ids=["plain", "compiled"])
 def trainable(workspace: Path, tiny_model: Path, request: pytest.FixtureRequest) -> Path:
     """Return a workspace that holds all that `train` reads, and parameters under which it takes seconds."""
     path = workspace / "params.yaml"
