@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from toy_sources import write_ontology
 from stages.lib.checkpoint import Checkpoint
 from stages.lib.records import write_records
 
-with_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="needs g++")
+HEADER = Path(sysconfig.get_path("include"), "Python.h")
+with_compiler = pytest.mark.skipif(not (shutil.which("g++") and HEADER.exists()), reason="needs g++ and Python.h")
 
 
 @pytest.fixture(autouse=True)
