@@ -7,15 +7,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-import yaml
 from test_generate_pipeline import lay_out
 from test_learner import LORA, Interrupting, outcome, settings
-from toy_pipeline import errors, run_stage
-from toy_records import telling_records
-from toy_sources import write_ontology
+from toy_pipeline import errors, replace, run_stage
 
 from stages.lib.checkpoint import Checkpoint
-from stages.lib.records import write_records
 
 HEADER = Path(sysconfig.get_path("include"), "Python.h")
 with_compiler = pytest.mark.skipif(not (shutil.which("g++") and HEADER.exists()), reason="needs g++ and Python.h")
@@ -50,12 +46,7 @@ def test_a_machine_without_a_compiler_is_told_so(tmp_path: Path, tiny_model: Pat
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     lay_out(workspace, tiny_model)
-    path = workspace / "params.yaml"
-    params = yaml.safe_load(path.read_text())
-    params["train"]["compile"] = True
-    path.write_text(yaml.safe_dump(params))
-    write_ontology(workspace / "data/ontology")
-    write_records(telling_records("augmented", 8), workspace / "data/augmented.parquet")
+    replace(workspace / "params.yaml", "compile: false", "compile: true")
     done = run_stage(workspace, "train", CXX="/none/g++")
     (said,) = errors(done)
     assert said.startswith("params.yaml: train.compile: true: InvalidCxxCompiler: No working C++ compiler found"), said
